@@ -1,0 +1,108 @@
+package team
+
+import (
+	"context"
+	"time"
+
+	"github.com/openseas/crm/kernel"
+)
+
+// Tx is what this module needs of a transaction.
+type Tx interface {
+	kernel.Tx
+	Tenants() TenantRepository
+	Members() MemberRepository
+	Departments() DepartmentRepository
+	Roles() RoleRepository
+	Trail() TrailRepository
+}
+
+// TenantRepository keeps tenants.
+type TenantRepository interface {
+	// Insert must write the tenant with the default policies, and a default public pool for every kind of record with the
+	// built-in rules, switched off; false when the tenant is there already.
+	Insert(ctx context.Context, id kernel.TenantID, t *Tenant) (bool, error)
+	// Get must return the tenant; nil when there is none or it is being dropped.
+	Get(ctx context.Context, id kernel.TenantID) (*Tenant, error)
+	// Lock must hold the tenant's row until the end of the transaction, so that changes of the department tree and of roles
+	// wait for each other, but nothing else waits for them. What is read after it must include what others committed.
+	Lock(ctx context.Context, id kernel.TenantID) error
+	// BeginDrop must make the tenant unknown to every other call, for good; true also when it is so already, false when
+	// there is none.
+	BeginDrop(ctx context.Context, id kernel.TenantID, at time.Time) (bool, error)
+	// DropSome must delete some rows of a tenant that BeginDrop marked, at most a number, and the tenant itself at last;
+	// it returns how many rows it deleted, 0 when nothing is left.
+	DropSome(ctx context.Context, id kernel.TenantID, atMost int) (int, error)
+	// Grantee must return what the rights of a user depend on, read anew; nil for a tenant that does not exist or is being
+	// dropped, with a nil Member for a user who is none. The member lists that the user's roles do not reach may be left
+	// empty, and so may everything but the zone for a member who is not active.
+	Grantee(ctx context.Context, id kernel.TenantID, user kernel.UserID) (*Grantee, error)
+}
+
+// MemberRepository keeps members.
+type MemberRepository interface {
+	// Insert must give ids to all and write all, except those whose user is a member already: their indexes it returns.
+	Insert(ctx context.Context, t kernel.TenantID, ms ...*Member) (taken []int, err error)
+	// Lock must return the members of these users that exist, active or not, locked, in the order of the users.
+	Lock(ctx context.Context, t kernel.TenantID, users ...kernel.UserID) ([]*Member, error)
+	// Get is Lock without the lock.
+	Get(ctx context.Context, t kernel.TenantID, users ...kernel.UserID) ([]*Member, error)
+	// Update must write all columns of members that are locked.
+	Update(ctx context.Context, t kernel.TenantID, ms ...*Member) error
+	// List must return w.Limit+1 members at most, by id.
+	List(ctx context.Context, t kernel.TenantID, f MemberFilter, w kernel.Window) ([]*Member, error)
+	// OthersThan must return active members that are none of these users, locked, at most a number, in the order of the users.
+	OthersThan(ctx context.Context, t kernel.TenantID, users []kernel.UserID, atMost int) ([]*Member, error)
+	// Seen must raise last_seen_at to an instant, without a change of version, in one statement; false for a user who is no
+	// member.
+	Seen(ctx context.Context, t kernel.TenantID, user kernel.UserID, at time.Time) (bool, error)
+}
+
+// DepartmentRepository keeps the department tree. The tenant is locked before it is asked to write.
+type DepartmentRepository interface {
+	// Insert must give ids to all and write all, except those whose key is taken: their indexes it returns.
+	Insert(ctx context.Context, t kernel.TenantID, ds ...*Department) (taken []int, err error)
+	// Get must return the departments that exist, in the order of the ids.
+	Get(ctx context.Context, t kernel.TenantID, ids ...DepartmentID) ([]*Department, error)
+	// ByKey must return the departments that have one of these keys.
+	ByKey(ctx context.Context, t kernel.TenantID, keys ...string) ([]*Department, error)
+	// Update must write all columns of departments as given, and return the indexes of those whose key is taken.
+	Update(ctx context.Context, t kernel.TenantID, ds ...*Department) (taken []int, err error)
+	// Delete must delete departments that have neither members nor departments below and are in no pool's list of members,
+	// and return the ids of the others.
+	Delete(ctx context.Context, t kernel.TenantID, ids ...DepartmentID) (used []DepartmentID, err error)
+	// Rebuild must derive who is below whom from the parents. A department that is below itself is invalid with reason
+	// Cycle, a tree deeper than MaxDepth with TooMany.
+	Rebuild(ctx context.Context, t kernel.TenantID) error
+	// List must return w.Limit+1 departments at most, by id.
+	List(ctx context.Context, t kernel.TenantID, w kernel.Window) ([]*Department, error)
+}
+
+// RoleRepository keeps the roles that a tenant defined: few, at most 200.
+type RoleRepository interface {
+	// Put must write the role over the one of its name, or give it an id.
+	Put(ctx context.Context, t kernel.TenantID, r *Role) error
+	// All must return the roles by name.
+	All(ctx context.Context, t kernel.TenantID) ([]*Role, error)
+	// Delete must delete the role, unless unusedOnly is set and a member has it: false then.
+	Delete(ctx context.Context, t kernel.TenantID, name RoleName, unusedOnly bool) (bool, error)
+}
+
+// TrailFilter says which rows of the audit trail or the outbox are wanted; empty conditions are none.
+type TrailFilter struct {
+	Subject kernel.Ref    // of this subject: a customer with all that hangs on it
+	Actor   kernel.UserID // by this user
+	Types   []string      // of these types
+	From    time.Time     // at or after
+	To      time.Time     // before
+}
+
+// TrailRepository reads the audit trail and the outbox, and keeps the outcomes of requests.
+type TrailRepository interface {
+	// Audit must return w.Limit+1 rows at most, newest first, by id.
+	Audit(ctx context.Context, t kernel.TenantID, f TrailFilter, w kernel.Window) ([]kernel.AuditEntry, error)
+	// Events must return w.Limit+1 events at most: of one subject in the order of seq, else in the order of ids.
+	Events(ctx context.Context, t kernel.TenantID, f TrailFilter, w kernel.Window) ([]kernel.Event, error)
+	// ForgetRequests must delete outcomes noted before an instant, at most a number, and return how many.
+	ForgetRequests(ctx context.Context, t kernel.TenantID, before time.Time, atMost int) (int, error)
+}

@@ -1,0 +1,63 @@
+package team
+
+import (
+	"context"
+
+	"github.com/openseas/crm/kernel"
+)
+
+// Trail reads what was written down: the audit trail of every change, and the events in the outbox (mission.md, T4, X4).
+// Both are written in the transaction of the change and never changed afterwards.
+type Trail struct{ core kernel.Service[Tx] }
+
+func (f TrailFilter) check() error {
+	errs := []error{
+		kernel.CheckLine("subject", f.Subject.Kind, 50), kernel.CheckLine("actor", string(f.Actor), 200),
+		kernel.CheckInstant("from", f.From), kernel.CheckInstant("to", f.To),
+	}
+	for _, t := range f.Types {
+		errs = append(errs, kernel.CheckLine("types", t, 100))
+	}
+	if len(f.Types) > 200 {
+		errs = append(errs, kernel.Invalidf("types", kernel.TooMany, "at most 200"))
+	}
+	return kernel.FirstError(errs...)
+}
+
+// Audit returns a page of the audit trail, newest first. It needs the permission audit.read, from a role that reaches all.
+func (s *Trail) Audit(ctx context.Context, a kernel.Actor, f TrailFilter, p kernel.Page) (kernel.List[kernel.AuditEntry], error) {
+	const op = "team.Trail.Audit"
+	w, err := p.Open("audit", 1)
+	if err := kernel.FirstError(err, f.check()); err != nil {
+		return kernel.List[kernel.AuditEntry]{}, kernel.Wrap(op, err)
+	}
+	return kernel.Ask(ctx, &s.core, a, op, kernel.AuditRead, func(ctx context.Context, c *kernel.Call[Tx]) (kernel.List[kernel.AuditEntry], error) {
+		if err := wholeTenant(c, kernel.AuditRead); err != nil {
+			return kernel.List[kernel.AuditEntry]{}, err
+		}
+		found, err := c.Tx.Trail().Audit(ctx, a.Tenant, f, w)
+		return kernel.Cut("audit", w, found, func(e kernel.AuditEntry) []int64 { return []int64{e.ID} }), err
+	})
+}
+
+// Events returns a page of the outbox: of one subject in the order in which things happened to it, else in the order of
+// ids, which is not the order of commits: a reader that polls by id misses events, and a relay does not. It needs the
+// permission audit.read, from a role that reaches all.
+func (s *Trail) Events(ctx context.Context, a kernel.Actor, f TrailFilter, p kernel.Page) (kernel.List[kernel.Event], error) {
+	const op = "team.Trail.Events"
+	list, key := "events", func(e kernel.Event) []int64 { return []int64{e.ID} }
+	if f.Subject != (kernel.Ref{}) {
+		list, key = "events-of", func(e kernel.Event) []int64 { return []int64{e.Seq} }
+	}
+	w, err := p.Open(list, 1)
+	if err := kernel.FirstError(err, f.check()); err != nil {
+		return kernel.List[kernel.Event]{}, kernel.Wrap(op, err)
+	}
+	return kernel.Ask(ctx, &s.core, a, op, kernel.AuditRead, func(ctx context.Context, c *kernel.Call[Tx]) (kernel.List[kernel.Event], error) {
+		if err := wholeTenant(c, kernel.AuditRead); err != nil {
+			return kernel.List[kernel.Event]{}, err
+		}
+		found, err := c.Tx.Trail().Events(ctx, a.Tenant, f, w)
+		return kernel.Cut(list, w, found, key), err
+	})
+}
