@@ -1,0 +1,135 @@
+package pool
+
+import (
+	"time"
+
+	"github.com/openseas/crm/customer"
+	"github.com/openseas/crm/customer/condition"
+	"github.com/openseas/crm/kernel"
+	"github.com/openseas/crm/team"
+)
+
+// Kind is a kind of record that can lie in a pool; adapters map it to a table.
+type Kind string
+
+// Customers is the first kind; leads follow as a constant here, a table in the adapters and a LeadPool in root.
+const Customers Kind = customer.Kind
+
+// The kinds of this package's own records, as references and events name them.
+const (
+	PoolKind = "pool"
+	RuleKind = "pool_rule"
+)
+
+type (
+	// ID is a pool's number.
+	ID = customer.PoolID
+	// RuleID is a recycling rule's number.
+	RuleID int64
+	// Several says what a call that takes many does when not everything can be had.
+	Several = kernel.Several
+)
+
+// The two ways, see [kernel.Several].
+const (
+	AllOrNothing = kernel.AllOrNothing
+	WhatCanBeHad = kernel.WhatCanBeHad
+)
+
+// Pool is a public pool. Only the settings and rules of its home pool apply to a record.
+type Pool struct {
+	ID          ID     `json:"id"`
+	Kind        Kind   `json:"kind"`
+	Name        string `json:"name"`                  // at most 100, unique in the tenant and kind
+	Description string `json:"description,omitempty"` // at most 500
+	Public      bool   `json:"public"`                // all active members belong to it; otherwise those of SetMembers
+	IsDefault   bool   `json:"is_default"`            // the tenant's default pool of the kind: there is exactly one
+	Priority    int    `json:"priority"`              // of several pools that an owner belongs to, the highest is its home pool
+	Settings
+	Version   int64     `json:"version"`
+	CreatedAt time.Time `json:"created_at"`
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// Ref names the pool in audit and events.
+func (p *Pool) Ref() kernel.Ref { return kernel.Ref{Kind: PoolKind, ID: int64(p.ID)} }
+
+// Settings are a pool's own rules about claims (rules.md, Public pool: Settings).
+type Settings struct {
+	Protection     time.Duration `json:"protection"`                // nobody may claim so soon after a release; 0 to 3,650 days
+	CoolDown       time.Duration `json:"cool_down"`                 // nor may its last owner for so long; 0 to 3,650 days
+	ClaimCondition string        `json:"claim_condition,omitempty"` // in the condition language; empty: none
+}
+
+// DefaultSettings are 7 days of protection and 30 days of cool-down.
+func DefaultSettings() Settings { return Settings{Protection: 7 * day, CoolDown: 30 * day} }
+
+const (
+	day       = 24 * time.Hour
+	longest   = 3650 * day
+	mostPools = 1_000
+)
+
+func (p *Pool) check() error {
+	if err := kernel.FirstError(kernel.CheckName("name", p.Name, 100), kernel.CheckText("description", p.Description, 500)); err != nil {
+		return err
+	}
+	switch {
+	case p.Protection < 0 || p.Protection > longest || p.Protection%time.Microsecond != 0:
+		return kernel.Invalidf("protection", kernel.OutOfRange, "0 to 3,650 days, in microseconds")
+	case p.CoolDown < 0 || p.CoolDown > longest || p.CoolDown%time.Microsecond != 0:
+		return kernel.Invalidf("cool_down", kernel.OutOfRange, "0 to 3,650 days, in microseconds")
+	case p.Priority < -1_000_000 || p.Priority > 1_000_000:
+		return kernel.Invalidf("priority", kernel.OutOfRange, "between -1,000,000 and 1,000,000")
+	case p.ClaimCondition != "":
+		_, err := condition.Parse(p.ClaimCondition)
+		return inField("claim_condition", err)
+	}
+	return nil
+}
+
+// Member is a line of a pool's list of members: a user, or a department with all below it.
+type Member struct {
+	User       kernel.UserID     `json:"user,omitempty"`
+	Department team.DepartmentID `json:"department,omitempty"`
+	Admin      bool              `json:"admin,omitempty"` // may put back what others own
+}
+
+// Policy is a tenant's policy about its members' records of one kind; a member can have limits of its own.
+type Policy struct {
+	Cap        int `json:"cap"`         // places per member, 0 to 1,000,000; won customers take none
+	DailyQuota int `json:"daily_quota"` // claims per member and calendar day of the tenant, over all pools; 0 to 1,000,000
+	OpenLimit  int `json:"open_limit"`  // records in a pool that a member may open a day; 0 to 1,000,000
+}
+
+// DefaultPolicy is 200 places, 20 claims a day, 100 records opened a day.
+func DefaultPolicy() Policy { return Policy{Cap: 200, DailyQuota: 20, OpenLimit: 100} }
+
+func (p Policy) check() error {
+	for field, n := range p.numbers() {
+		if n < 0 || n > 1_000_000 {
+			return kernel.Invalidf(field, kernel.OutOfRange, "0 to 1,000,000")
+		}
+	}
+	return nil
+}
+
+func (p Policy) numbers() map[string]int {
+	return map[string]int{"cap": p.Cap, "daily_quota": p.DailyQuota, "open_limit": p.OpenLimit}
+}
+
+// Limits are a member's own instead of the tenant's policy; nil is the tenant's.
+type Limits struct {
+	Cap        *int `json:"cap,omitempty"`
+	DailyQuota *int `json:"daily_quota,omitempty"`
+}
+
+// inField names the field of the input that an error is about.
+func inField(field string, err error) error {
+	if e, ok := err.(*kernel.Error); ok {
+		named := *e
+		named.Field = field
+		return &named
+	}
+	return err
+}

@@ -1,0 +1,139 @@
+package pool
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/openseas/crm/customer"
+	"github.com/openseas/crm/customer/condition"
+	"github.com/openseas/crm/kernel"
+)
+
+// The reasons of refusals: errors.Is(err, pool.Protected). Of several that hold for a claim, the first in this order.
+const (
+	NotFound    kernel.Reason = "not_found"    // no such record, or outside what the actor may see
+	ForeignPool kernel.Reason = "foreign_pool" // visible, but in a pool that the actor does not belong to
+	Taken       kernel.Reason = "taken"        // somebody owns it
+	Blacklisted kernel.Reason = "blacklisted"  //
+	Protected   kernel.Reason = "protected"    // released too short a time ago
+	CoolDown    kernel.Reason = "cool_down"    // the actor was its last owner, too short a time ago
+	Condition   kernel.Reason = "condition"    // the pool's own claim condition does not hold
+	CapReached  kernel.Reason = "cap"          // no place is free
+	QuotaUsed   kernel.Reason = "quota"        // all claims of the day are used
+)
+
+// The reasons of refusals that only releases have.
+const (
+	NotOwned kernel.Reason = "not_owned" // it lies in its pool already
+	NotOwner kernel.Reason = "not_owner" // somebody else's, and the actor is neither its superior nor an administrator
+)
+
+// TooManyDue is why a run refuses to begin: it would release a larger share of the owned records than it was told to.
+const TooManyDue kernel.Reason = "too_many_due"
+
+// Refusal is a rule that said no. errors.Is(err, kernel.ErrRefused) holds, or ErrNotFound for the reason NotFound, and so
+// does errors.Is with the reason.
+type Refusal struct {
+	Ref    kernel.Ref    `json:"ref"`
+	Reason kernel.Reason `json:"reason"`
+	Until  time.Time     `json:"until,omitzero"`  // when time lifts it
+	Limit  int           `json:"limit,omitempty"` // the cap or quota
+	By     kernel.UserID `json:"by,omitempty"`    // the owner of what is taken, if the actor may see that
+}
+
+// Error is one line with everything that is known.
+func (r *Refusal) Error() string {
+	s := fmt.Sprintf("refused: %s %d: %s", r.Ref.Kind, r.Ref.ID, r.Reason)
+	if r.By != "" {
+		s += " by " + string(r.By)
+	}
+	if !r.Until.IsZero() {
+		s += " until " + r.Until.Format(time.RFC3339Nano)
+	}
+	if r.Reason == CapReached || r.Reason == QuotaUsed {
+		s += fmt.Sprintf(" (limit %d)", r.Limit)
+	}
+	return s
+}
+
+// Unwrap gives errors.Is the code and the reason.
+func (r *Refusal) Unwrap() []error {
+	if r.Reason == NotFound {
+		return []error{kernel.ErrNotFound, r.Reason}
+	}
+	return []error{kernel.ErrRefused, r.Reason}
+}
+
+// Record is what a decision needs to know of one record.
+type Record struct {
+	ID      int64
+	Seq     int64
+	Version int64
+	customer.Ownership
+	Region      string
+	Blacklisted bool
+	TakesPlace  bool // when somebody owns it: not won
+}
+
+// Attempt is a claim as the rule sees it.
+type Attempt struct {
+	By       kernel.UserID
+	Now      time.Time
+	Zone     *time.Location
+	Record   Record
+	Settings Settings
+	Counter  customer.Counter
+	Facts    *condition.Facts // needed where the pool has a claim condition
+}
+
+// Refuse returns nil when the claim may succeed, or the first reason why not (rules.md, Public pool: Claim). It decides
+// about one record that the claimer can see and whose pool it belongs to; adapters test the same in SQL.
+func (t Attempt) Refuse(kind Kind) *Refusal {
+	no := &Refusal{Ref: kernel.Ref{Kind: string(kind), ID: t.Record.ID}}
+	entered, was := t.Record.PoolEnteredAt, t.Record.LastOwner
+	switch {
+	case t.Record.OwnerID != "":
+		no.Reason, no.By = Taken, t.Record.OwnerID
+	case t.Record.Blacklisted:
+		no.Reason = Blacklisted
+	case !entered.IsZero() && t.Now.Before(entered.Add(t.Settings.Protection)):
+		no.Reason, no.Until = Protected, entered.Add(t.Settings.Protection)
+	case !entered.IsZero() && was == t.By && t.Now.Before(entered.Add(t.Settings.CoolDown)):
+		no.Reason, no.Until = CoolDown, entered.Add(t.Settings.CoolDown)
+	case !t.conditionHolds():
+		no.Reason = Condition
+	case t.Record.TakesPlace && t.Counter.Free() == 0:
+		no.Reason, no.Limit = CapReached, t.Counter.Cap
+	case t.claimsUsed() >= t.Counter.DailyQuota:
+		today := kernel.DateOf(t.Now, t.Zone)
+		no.Reason, no.Limit, no.Until = QuotaUsed, t.Counter.DailyQuota, today.Next().Start(t.Zone)
+	default:
+		return nil
+	}
+	return no
+}
+
+func (t Attempt) claimsUsed() int {
+	if t.Counter.ClaimsDay != kernel.DateOf(t.Now, t.Zone) {
+		return 0
+	}
+	return t.Counter.ClaimsUsed
+}
+
+func (t Attempt) conditionHolds() bool {
+	if t.Settings.ClaimCondition == "" {
+		return true
+	}
+	c, err := condition.Parse(t.Settings.ClaimCondition)
+	return err == nil && t.Facts != nil && c.Eval(*t.Facts, t.Now, condition.Elapsed{}) == condition.True
+}
+
+// claimed is the counter after this claim.
+func (t Attempt) claimed() customer.Counter {
+	m := t.Counter
+	m.ClaimsUsed, m.ClaimsDay = t.claimsUsed()+1, kernel.DateOf(t.Now, t.Zone)
+	if t.Record.TakesPlace {
+		m.Places++
+	}
+	return m
+}

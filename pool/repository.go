@@ -1,0 +1,132 @@
+package pool
+
+import (
+	"context"
+	"time"
+
+	"github.com/openseas/crm/customer"
+	"github.com/openseas/crm/customer/condition"
+	"github.com/openseas/crm/kernel"
+)
+
+// ErrLost is the reason of the conflict by which a repository says that Claim wrote nothing; the service then finds out why.
+const ErrLost kernel.Reason = "lost"
+
+// Lost is that conflict.
+func Lost() error { return &kernel.Error{Code: kernel.ErrConflict, Reason: ErrLost} }
+
+// Order is a claim as a repository needs it.
+type Order struct {
+	By  kernel.Actor
+	Now time.Time
+	Day kernel.Date // of the tenant
+}
+
+// Move changes the owner of records that Lock returned, with counters, operation log, audit and events.
+type Move struct {
+	Action  customer.Action
+	By      kernel.Actor
+	Now     time.Time
+	Day     kernel.Date
+	To      kernel.UserID // empty: into the pool
+	Pool    ID            // the home pool from now on; 0: as it is
+	Reason  string
+	Note    string
+	Records []Record
+}
+
+// SweepRule is a rule in the order in which rules win.
+type SweepRule struct {
+	Rule
+	Parsed *condition.Condition
+	Acts   bool // it releases, and the run takes it
+}
+
+// Sweep is what a run does with one pool. A record is due when its owner is an active member of the pool and the first
+// rule that matches acts.
+type Sweep struct {
+	By         kernel.Actor
+	Now        time.Time
+	Pool       *Pool
+	Rules      []SweepRule
+	Days       condition.Counting
+	SpendFrom  time.Time // the trailing year, for the fact spend
+	SpendUntil time.Time
+}
+
+// Swept is a record that a run released.
+type Swept struct {
+	ID    int64
+	Owner kernel.UserID
+	Rule  RuleID
+}
+
+// Repository works on the records of one kind. Every call is a fixed number of statements, whatever the number of
+// records; records are locked in the order of their ids and before any counter.
+type Repository interface {
+	// Claim must give the record to o.By with every consequence, or return ErrLost with nothing done. It must test, in
+	// the statement that takes the record, that the claimer is an active member of the tenant and of the record's pool,
+	// and decide cap and quota on the counter row that it locks. A pool with a claim condition may be answered ErrLost.
+	Claim(ctx context.Context, o Order, id int64) error
+	// Look must return the records that exist, in the order of their ids.
+	Look(ctx context.Context, t kernel.TenantID, ids ...int64) ([]Record, error)
+	// Lock is Look with the rows locked until the end of the transaction.
+	Lock(ctx context.Context, t kernel.TenantID, ids ...int64) ([]Record, error)
+	// Facts must return what conditions read of the records, by id; spend within the window.
+	Facts(ctx context.Context, t kernel.TenantID, spendFrom, spendUntil time.Time, ids ...int64) (map[int64]condition.Facts, error)
+	// Counter must return the member's counter without a lock; with the tenant's limits when there is no row yet.
+	Counter(ctx context.Context, t kernel.TenantID, user kernel.UserID) (customer.Counter, error)
+	// Move see Move.
+	Move(ctx context.Context, m Move) error
+	// Owned must count the tenant's records that have an owner.
+	Owned(ctx context.Context, t kernel.TenantID) (int, error)
+	// Due must count the records that the sweep would release now.
+	Due(ctx context.Context, s Sweep) (int, error)
+	// Candidates must return ids of due records beyond an id, at most a number, in order.
+	Candidates(ctx context.Context, s Sweep, after int64, atMost int) ([]int64, error)
+	// Release must release those of the records that are due now, leave out those that others hold, and tell which.
+	Release(ctx context.Context, s Sweep, ids ...int64) ([]Swept, error)
+}
+
+// PoolRepository keeps the pools of one kind, their members and rules.
+type PoolRepository interface {
+	// Insert must give an id to the pool and write it with its rules; false when the name is taken.
+	Insert(ctx context.Context, t kernel.TenantID, p *Pool, rules ...*Rule) (bool, error)
+	// Get must return the pools that exist, in the order of the ids; 0 among the ids asks for the default pool.
+	Get(ctx context.Context, t kernel.TenantID, ids ...ID) ([]*Pool, error)
+	// Lock is Get of one pool with its row locked, nil when there is none; rules and members of the pool change under it.
+	Lock(ctx context.Context, t kernel.TenantID, id ID) (*Pool, error)
+	// Update must write name, description, public, priority and settings; false when the name is taken.
+	Update(ctx context.Context, t kernel.TenantID, p *Pool) (bool, error)
+	// List must return w.Limit+1 pools at most, by id.
+	List(ctx context.Context, t kernel.TenantID, w kernel.Window) ([]*Pool, error)
+	// Belongs must return to which of the pools an active member belongs, and whether as an administrator.
+	Belongs(ctx context.Context, t kernel.TenantID, user kernel.UserID, ids ...ID) (map[ID]Member, error)
+	// Members must return the lines of the pool's list.
+	Members(ctx context.Context, t kernel.TenantID, id ID) ([]Member, error)
+	// SetMembers must replace the list.
+	SetMembers(ctx context.Context, t kernel.TenantID, id ID, ms ...Member) error
+	// Rules must return the rules of the pools, in the order in which they win.
+	Rules(ctx context.Context, t kernel.TenantID, ids ...ID) ([]*Rule, error)
+	// Rule must return the rule, or nil.
+	Rule(ctx context.Context, t kernel.TenantID, id RuleID) (*Rule, error)
+	// PutRule must write the rule, with a new id when it has none; false when the name is taken in its pool.
+	PutRule(ctx context.Context, t kernel.TenantID, r *Rule) (bool, error)
+	// DeleteRule must delete the rule.
+	DeleteRule(ctx context.Context, t kernel.TenantID, id RuleID) error
+	// Policy must return the tenant's policy of the kind.
+	Policy(ctx context.Context, t kernel.TenantID) (Policy, error)
+	// SetPolicy must write it.
+	SetPolicy(ctx context.Context, t kernel.TenantID, p Policy) error
+	// SetLimits must write a member's own limits and return those before.
+	SetLimits(ctx context.Context, t kernel.TenantID, user kernel.UserID, l Limits) (Limits, error)
+}
+
+// Tx is what this module needs of a transaction.
+type Tx interface {
+	kernel.Tx
+	Pool(k Kind) Repository
+	Pools(k Kind) PoolRepository
+	Counters(kind string) customer.CounterRepository
+	Operations(kind string) customer.OperationRepository
+}
