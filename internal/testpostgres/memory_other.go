@@ -1,0 +1,5 @@
+//go:build !linux
+
+package testpostgres
+
+func memoryFolder() (string, bool) { return "", false }
