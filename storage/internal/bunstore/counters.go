@@ -1,0 +1,158 @@
+package bunstore
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/uptrace/bun"
+
+	"github.com/openseas/crm/customer"
+	"github.com/openseas/crm/kernel"
+)
+
+type counters struct {
+	*tx
+	kind string
+}
+
+type counterRow struct {
+	UserID     kernel.UserID
+	Places     int
+	Cap        int
+	DailyQuota int
+	ClaimsDay  kernel.Date
+	ClaimsUsed int
+}
+
+func (r counterRow) domain() customer.Counter {
+	return customer.Counter{User: r.UserID, Places: r.Places, Cap: r.Cap, DailyQuota: r.DailyQuota, ClaimsDay: r.ClaimsDay, ClaimsUsed: r.ClaimsUsed}
+}
+
+// counterSQL reads counter rows with the limits that hold: the member's own, else the tenant's.
+const counterSQL = `SELECT m.user_id, m.places, coalesce(m.own_cap, y.cap) AS cap, coalesce(m.own_daily_quota, y.daily_quota) AS daily_quota,
+	m.claims_day, m.claims_used FROM crm_counters m JOIN crm_policies y ON y.tenant_id = m.tenant_id AND y.kind = m.kind
+	WHERE m.tenant_id = ? AND m.kind = ? AND m.user_id IN (?) ORDER BY m.user_id`
+
+// Lock see [customer.CounterRepository].
+func (c *counters) Lock(ctx context.Context, tenant kernel.TenantID, users ...kernel.UserID) ([]customer.Counter, error) {
+	n, err := c.tenant(ctx, tenant)
+	if err != nil || len(users) == 0 {
+		return nil, err
+	}
+	users = slices.Clone(users)
+	slices.Sort(users)
+	users = slices.Compact(users)
+	values := make([]any, len(users))
+	for i, u := range users {
+		values[i] = tuple{n, c.kind, u, 0}
+	}
+	for part := range slices.Chunk(values, c.batch()) {
+		if _, err := c.exec(ctx, `INSERT INTO crm_counters (tenant_id, kind, user_id, places) VALUES ? ON CONFLICT DO NOTHING`, tuples(part)); err != nil {
+			return nil, err
+		}
+	}
+	text := counterSQL
+	if c.pg {
+		text += " FOR UPDATE OF m"
+	}
+	var rows []counterRow
+	if err := c.raw(text, n, c.kind, bun.List(users)).Scan(ctx, &rows); err != nil {
+		return nil, err
+	}
+	found := make([]customer.Counter, len(rows))
+	for i, r := range rows {
+		found[i] = r.domain()
+	}
+	return found, nil
+}
+
+// AddPlaces see [customer.CounterRepository].
+func (c *counters) AddPlaces(ctx context.Context, tenant kernel.TenantID, places map[kernel.UserID]int) error {
+	n, err := c.tenant(ctx, tenant)
+	if err != nil {
+		return err
+	}
+	var values []any
+	for user, by := range places {
+		if by != 0 {
+			values = append(values, tuple{user, by})
+		}
+	}
+	for part := range slices.Chunk(values, c.batch()) {
+		_, err := c.exec(ctx, `WITH v (user_id, by) AS (VALUES ?) UPDATE crm_counters SET places = places + (SELECT v.by FROM v WHERE v.user_id = crm_counters.user_id)
+			WHERE tenant_id = ? AND kind = ? AND user_id IN (SELECT v.user_id FROM v)`, tuples(part), n, c.kind)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+type operations struct {
+	*tx
+	kind string
+}
+
+// Append see [customer.OperationRepository].
+func (o *operations) Append(ctx context.Context, tenant kernel.TenantID, ops ...customer.Operation) error {
+	n, err := o.tenant(ctx, tenant)
+	if err != nil {
+		return err
+	}
+	rows := make([]operationRow, len(ops))
+	for i, x := range ops {
+		rows[i] = operationRow{
+			TenantID: n, Kind: o.kind, RecordID: x.RecordID, Action: x.Action, Actor: x.Actor, FromOwner: nullText(x.From), ToOwner: nullText(x.To),
+			PoolID: x.PoolID, Reason: x.Reason, Note: x.Note, RuleID: x.RuleID, Rule: x.Rule, Request: nullText(x.Request), At: moment(x.At),
+		}
+	}
+	return insert(ctx, o.tx, rows)
+}
+
+// List see [customer.OperationRepository].
+func (o *operations) List(ctx context.Context, tenant kernel.TenantID, sc kernel.Scope, f customer.OperationFilter, w kernel.Window) ([]customer.Operation, error) {
+	n, err := o.tenant(ctx, tenant)
+	if err != nil {
+		return nil, err
+	}
+	var rows []struct {
+		ID int64
+		operationRow
+	}
+	q := o.db.NewSelect().Model((*operationRow)(nil)).ColumnExpr("l.id").ColumnExpr("l.*").Where("l.tenant_id = ?", n).Where("l.kind = ?", o.kind).
+		Order("l.id DESC").Limit(int64(w.Limit) + 1)
+	if !sc.All {
+		q = q.Where("l.from_owner IN (?0) OR l.to_owner IN (?0)", bun.List(sc.Owners))
+	}
+	if f.Record != 0 {
+		q = q.Where("l.record_id = ?", f.Record)
+	}
+	if f.Actor != "" {
+		q = q.Where("l.actor = ?", f.Actor)
+	}
+	if f.Owner != "" {
+		q = q.Where("l.from_owner = ?0 OR l.to_owner = ?0", f.Owner)
+	}
+	q = oneOf(q, "l.action", f.Actions)
+	if !f.From.IsZero() {
+		q = q.Where("l.at >= ?", moment(f.From))
+	}
+	if !f.To.IsZero() {
+		q = q.Where("l.at < ?", moment(f.To))
+	}
+	if len(w.After) > 0 {
+		q = q.Where("l.id < ?", w.After[0])
+	}
+	if err := q.Conn(o.conn).Scan(ctx, &rows); err != nil {
+		return nil, err
+	}
+	ops := make([]customer.Operation, len(rows))
+	for i, r := range rows {
+		ops[i] = customer.Operation{
+			ID: r.ID, Kind: r.Kind, RecordID: r.RecordID, Action: r.Action, Actor: r.Actor, From: kernel.UserID(r.FromOwner), To: kernel.UserID(r.ToOwner),
+			PoolID: r.PoolID, Reason: r.Reason, Note: r.Note, RuleID: r.RuleID, Rule: r.Rule, Request: string(r.Request), At: time.Time(r.At),
+		}
+	}
+	return ops, nil
+}

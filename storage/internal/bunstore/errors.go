@@ -1,0 +1,156 @@
+package bunstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+
+	"github.com/openseas/crm/kernel"
+)
+
+// PostgresError reads the SQLSTATE, which every driver offers by method. answered is false when the server did not say
+// anything: at a commit, the outcome is then unknown.
+func PostgresError(err error) (code kernel.Code, field string, answered bool) {
+	state := sqlState(err)
+	switch {
+	case state == "":
+		return "", "", false
+	case state == "40001", state == "40P01", state == "55P03":
+		return kernel.ErrRetry, "", true
+	case strings.HasPrefix(state, "23"):
+		return kernel.ErrConflict, fieldOf(constraint(err)), true
+	case strings.HasPrefix(state, "57P"), strings.HasPrefix(state, "08"): // the server is going down, or the connection is
+		return "", "", false
+	}
+	return "", "", true
+}
+
+// sqlState is empty where the server did not answer, and on SQLite.
+func sqlState(err error) string {
+	if e, ok := errors.AsType[interface {
+		error
+		SQLState() string
+	}](err); ok {
+		return e.SQLState()
+	}
+	return ""
+}
+
+// constraint is the constraint's name. pgdriver has a method for it; pgx and pq have only a struct field.
+func constraint(err error) string {
+	if e, ok := errors.AsType[interface {
+		error
+		Field(k byte) string
+	}](err); ok {
+		return e.Field('n')
+	}
+	e, _ := errors.AsType[interface {
+		error
+		SQLState() string
+	}](err)
+	if v := reflect.Indirect(reflect.ValueOf(e)); v.Kind() == reflect.Struct {
+		for _, name := range []string{"ConstraintName", "Constraint"} {
+			if f := v.FieldByName(name); f.IsValid() && f.Kind() == reflect.String {
+				return f.String()
+			}
+		}
+	}
+	return ""
+}
+
+// fieldOf maps the names of unique indexes to the words of the API, whatever prefix they have.
+func fieldOf(constraint string) string {
+	for index, field := range map[string]string{
+		"uq_customers_code": "code", "uq_customers_external": "external_id", "uq_contacts_phone": "phone", "uq_contacts_primary": "is_primary",
+		"uq_addresses_default": "is_default", "uq_tags_name": "name", "uq_orders_number": "number", "uq_members_user": "user",
+		"uq_departments_key": "key", "uq_roles_name": "name", "uq_pools_name": "name", "uq_pool_rules_name": "name",
+	} {
+		if strings.HasSuffix(constraint, index) {
+			return field
+		}
+	}
+	return ""
+}
+
+// SQLiteError reads the extended result code. SQLite has no structured constraint name: a use case that wants to name the
+// field asks with ON CONFLICT or reads before.
+func SQLiteError(err error) (code kernel.Code, field string, answered bool) {
+	result, ok := sqliteCode(err)
+	if !ok {
+		return "", "", false
+	}
+	switch result & 0xff {
+	case 5, 6: // busy, locked
+		return kernel.ErrRetry, "", true
+	case 19:
+		return kernel.ErrConflict, "", true
+	case 10: // disk I/O: whether the commit is on disk, nobody knows
+		return "", "", false
+	}
+	return "", "", true
+}
+
+// sqliteCode reads the code by method (modernc.org/sqlite) or by field (github.com/mattn/go-sqlite3).
+func sqliteCode(err error) (int, bool) {
+	if e, ok := errors.AsType[interface {
+		error
+		Code() int
+	}](err); ok {
+		return e.Code(), true
+	}
+	for ; err != nil; err = errors.Unwrap(err) {
+		v := reflect.Indirect(reflect.ValueOf(err))
+		if v.Kind() != reflect.Struct {
+			continue
+		}
+		if f := v.FieldByName("ExtendedCode"); f.IsValid() && f.CanInt() {
+			return int(f.Int()), true
+		}
+	}
+	return 0, false
+}
+
+// translate gives an error its code, once, where it leaves the store. A commit that was sent and not answered has an
+// unknown outcome; everything else that was not answered did not happen, and may be tried again.
+func (s *Store) translate(err error, committing bool) error {
+	if err == nil {
+		return nil
+	}
+	if _, ok := errors.AsType[kernel.Code](err); ok {
+		return err
+	}
+	code, field, answered := s.eng.Translate(err)
+	broken := errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || isConnection(err)
+	switch {
+	case answered:
+	case committing && !errors.Is(err, sql.ErrTxDone): // ErrTxDone: rolled back before the commit was sent
+		code = kernel.ErrUnknownOutcome
+	case broken, errors.Is(err, sql.ErrTxDone):
+		code = kernel.ErrRetry
+	}
+	if code == "" {
+		return err
+	}
+	e := &kernel.Error{Code: code, Field: field, Err: err}
+	if code == kernel.ErrConflict && field != "" {
+		e.Reason = kernel.Duplicate
+	}
+	return e
+}
+
+// isConnection tells errors of a connection that broke, by what the standard library offers: drivers have no common word.
+func isConnection(err error) bool {
+	if _, ok := errors.AsType[interface {
+		error
+		Timeout() bool
+	}](err); ok {
+		return true
+	}
+	return errors.Is(err, sql.ErrConnDone) || isDriverBad(err)
+}
+
+// debug is for errors that can only be our own bug, such as a row that vanished under its lock.
+func bug(format string, args ...any) error { return fmt.Errorf("crm: a bug: "+format, args...) }

@@ -1,0 +1,118 @@
+package bunstore
+
+import (
+	"context"
+	"slices"
+
+	"github.com/uptrace/bun"
+
+	"github.com/openseas/crm/kernel"
+	"github.com/openseas/crm/pool"
+	"github.com/openseas/crm/team"
+)
+
+// Grantee see [team.TenantRepository]. It is four reads, each on an index; two for the system actor and for a user who
+// may do nothing.
+func (r *tenants) Grantee(ctx context.Context, id kernel.TenantID, user kernel.UserID) (*team.Grantee, error) {
+	t := (*tx)(r)
+	n, g, err := r.grantee(ctx, id, user)
+	if err != nil || g == nil || g.Member == nil || !g.Member.Active() {
+		return g, err
+	}
+	if g.Roles, err = t.rolesNamed(ctx, n, append([]team.RoleName{g.Member.Role}, g.Member.MoreRoles...)); err != nil {
+		return nil, err
+	}
+	if err := t.reached(ctx, n, g); err != nil {
+		return nil, err
+	}
+	err = t.raw(`SELECT p.id FROM crm_pools p WHERE p.tenant_id = ?0 AND p.kind = ?1 AND (p.public OR p.id IN (
+			SELECT b.pool_id FROM crm_pool_members b WHERE b.tenant_id = ?0 AND b.user_id = ?2 AND b.user_id <> ''
+			UNION SELECT b.pool_id FROM crm_department_tree a JOIN crm_pool_members b ON b.tenant_id = a.tenant_id AND b.department_id = a.ancestor_id
+			WHERE a.tenant_id = ?0 AND a.department_id = ?3 AND b.department_id <> 0))
+		ORDER BY p.id`, n, string(pool.Customers), string(user), int64(g.Member.Department)).Scan(ctx, &g.Pools)
+	return g, err
+}
+
+// grantee reads tenant and member, the tenant from the database and not from what is remembered: another process may have
+// dropped it, and made another of its name.
+func (r *tenants) grantee(ctx context.Context, id kernel.TenantID, user kernel.UserID) (int64, *team.Grantee, error) {
+	t := (*tx)(r)
+	var found []struct {
+		ID   int64
+		Zone string
+	}
+	err := t.raw("SELECT id, zone FROM crm_tenants WHERE key = ? AND dropped_at IS NULL", string(id)).Scan(ctx, &found)
+	if err != nil {
+		return 0, nil, err
+	}
+	if len(found) == 0 {
+		t.forget(id)
+		return 0, nil, nil
+	}
+	n, g := found[0].ID, &team.Grantee{Zone: found[0].Zone}
+	if t.joined == nil { // see tenant
+		t.tenants.Store(id, n)
+	}
+	t.known[id] = n
+	if user == kernel.SystemUser {
+		return n, g, nil
+	}
+	is, err := t.Members().Get(ctx, id, user)
+	if len(is) == 1 {
+		g.Member = is[0]
+	}
+	return n, g, err
+}
+
+// subordinatesSQL is the members below a user: those that name it as superior, those in departments that it heads and in
+// all below them, and theirs. UNION ends circles. Each turn takes one of two ways, so that each join has an index.
+const subordinatesSQL = `WITH RECURSIVE s (user_id) AS (
+		SELECT user_id FROM crm_members WHERE tenant_id = ?0 AND user_id = ?1
+		UNION
+		SELECT coalesce(a.user_id, m.user_id) FROM s CROSS JOIN (SELECT 1 AS way UNION ALL SELECT 2) AS w
+			LEFT JOIN crm_members a ON w.way = 1 AND a.tenant_id = ?0 AND a.superior = s.user_id
+			LEFT JOIN crm_departments d ON w.way = 2 AND d.tenant_id = ?0 AND d.head = s.user_id
+			LEFT JOIN crm_department_tree b ON b.tenant_id = ?0 AND b.ancestor_id = d.id
+			LEFT JOIN crm_members m ON m.tenant_id = ?0 AND m.department_id = b.department_id
+		WHERE a.user_id IS NOT NULL OR m.user_id IS NOT NULL)
+	SELECT 'subordinate' AS list, user_id FROM s WHERE user_id <> ?1`
+
+// reached reads the lists of members that the grantee's rights name: its subordinates, and those that its roles reach.
+func (t *tx) reached(ctx context.Context, n int64, g *team.Grantee) error {
+	text, reaches := subordinatesSQL, g.Reaches()
+	if slices.Contains(reaches, team.ReachDepartment) {
+		text += " UNION ALL SELECT 'department', user_id FROM crm_members WHERE tenant_id = ?0 AND department_id = ?2"
+	}
+	if slices.Contains(reaches, team.ReachTree) {
+		text += ` UNION ALL SELECT 'tree', m.user_id FROM crm_department_tree b JOIN crm_members m ON m.tenant_id = b.tenant_id AND m.department_id = b.department_id
+			WHERE b.tenant_id = ?0 AND b.ancestor_id = ?2`
+	}
+	var rows []struct {
+		List   string
+		UserID kernel.UserID
+	}
+	err := t.raw(text, n, string(g.Member.User), int64(g.Member.Department)).Scan(ctx, &rows)
+	for _, r := range rows {
+		switch r.List {
+		case "subordinate":
+			g.Subordinates = append(g.Subordinates, r.UserID)
+		case "department":
+			g.DepartmentMembers = append(g.DepartmentMembers, r.UserID)
+		default:
+			g.TreeMembers = append(g.TreeMembers, r.UserID)
+		}
+	}
+	slices.Sort(g.Subordinates)
+	return err
+}
+
+// rolesNamed are the tenant's own roles of these names.
+func (t *tx) rolesNamed(ctx context.Context, n int64, names []team.RoleName) ([]team.Role, error) {
+	var rows []roleRow
+	err := t.db.NewSelect().Model(&rows).Where("r.tenant_id = ?", n).Where("r.name IN (?)", bun.List(names)).Conn(t.conn).Scan(ctx)
+	roles := make([]team.Role, len(rows))
+	for i := range rows {
+		roles[i] = *rows[i].domain()
+	}
+	return roles, err
+}
