@@ -60,7 +60,7 @@ type Interaction struct {
 	Minutes      int                `json:"minutes,omitempty"`       // how long, 0 to 10,080
 	Outcome      InteractionOutcome `json:"outcome,omitempty"`       //
 	NextAction   string             `json:"next_action,omitempty"`   // at most 200
-	NextActionAt time.Time          `json:"next_action_at,omitzero"` // when it is due: from then to NextDoneAt it is pending
+	NextActionAt time.Time          `json:"next_action_at,omitzero"` // when it is due; pending until it is done
 	NextDoneAt   time.Time          `json:"next_done_at,omitzero"`   // set by Complete
 	Staff        kernel.UserID      `json:"staff"`                   // at most 200: who; the actor when empty
 	Attachments  json.RawMessage    `json:"attachments,omitempty"`   // a JSON array of the host's references, at most 10,000 bytes and 32 deep

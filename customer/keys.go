@@ -23,7 +23,7 @@ import (
 // digits before the extension; two numbers in one text are none.
 func PhoneKey(phone string) string {
 	text := strings.ToLower(strings.Map(narrow, phone))
-	if strings.HasPrefix(text, "+") || strings.HasPrefix(text, "00") {
+	if digits := phoneNoise.Replace(text); strings.HasPrefix(digits, "+") || strings.HasPrefix(digits, "00") {
 		text = strings.Replace(text, "(0)", "", 1) // the trunk zero that is not dialled from abroad
 	}
 	parts := phoneForm.FindStringSubmatch(phoneNoise.Replace(text))

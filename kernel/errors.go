@@ -162,7 +162,7 @@ func Wrap(op string, err error) error {
 	if err == nil {
 		return nil
 	}
-	if e, ok := err.(*Error); ok {
+	if e, ok := err.(*Error); ok { //nolint:errorlint // only an error of our own on top can take the name; what is wrapped has one
 		if e.Op != "" {
 			return err
 		}
@@ -170,7 +170,7 @@ func Wrap(op string, err error) error {
 		named.Op = op
 		return &named
 	}
-	if code, ok := err.(Code); ok {
+	if code, ok := err.(Code); ok { //nolint:errorlint // likewise
 		return &Error{Code: code, Op: op}
 	}
 	return fmt.Errorf("%s: %w", op, err)

@@ -54,21 +54,32 @@ type Event struct {
 // Diff leaves of two states of one record what differs, as maps by JSON name, for [Change.Before] and [Change.After].
 // Both are nil when nothing does.
 func Diff(before, after any) (was, is map[string]any) {
-	was, is = fields(before), fields(after)
-	for name, value := range is {
-		old, had := was[name]
-		if had && bytes.Equal(old.(json.RawMessage), value.(json.RawMessage)) {
-			delete(was, name)
-			delete(is, name)
+	old, now := fields(before), fields(after)
+	for name, value := range now {
+		if bytes.Equal(old[name], value) {
+			continue
+		}
+		if is == nil {
+			was, is = map[string]any{}, map[string]any{}
+		}
+		is[name] = value
+		if v, had := old[name]; had {
+			was[name] = v
 		}
 	}
-	if len(was)+len(is) == 0 {
-		return nil, nil
+	for name, value := range old {
+		if _, has := now[name]; has {
+			continue
+		}
+		if is == nil {
+			was, is = map[string]any{}, map[string]any{}
+		}
+		was[name], is[name] = value, nil
 	}
 	return was, is
 }
 
-func fields(v any) map[string]any {
+func fields(v any) map[string]json.RawMessage {
 	raw := map[string]json.RawMessage{}
 	text, err := json.Marshal(v)
 	if err == nil {
@@ -77,9 +88,5 @@ func fields(v any) map[string]any {
 	if err != nil { // our own structs: a bug, not an outcome
 		panic("crm: " + err.Error())
 	}
-	m := make(map[string]any, len(raw))
-	for name, value := range raw {
-		m[name] = value
-	}
-	return m
+	return raw
 }

@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -104,13 +105,8 @@ func Instant(t time.Time) time.Time {
 
 // OneOf refuses a value that is not in the list. Empty is accepted.
 func OneOf[S ~string](field string, value S, list ...S) error {
-	if value == "" {
+	if value == "" || slices.Contains(list, value) {
 		return nil
-	}
-	for _, v := range list {
-		if v == value {
-			return nil
-		}
 	}
 	return Invalidf(field, Unknown, "%.40q is none of %q", string(value), list)
 }

@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"errors"
 	"time"
 
 	"github.com/openseas/crm/customer"
@@ -126,10 +127,11 @@ type Limits struct {
 
 // inField names the field of the input that an error is about.
 func inField(field string, err error) error {
-	if e, ok := err.(*kernel.Error); ok {
-		named := *e
-		named.Field = field
-		return &named
+	var e *kernel.Error
+	if !errors.As(err, &e) {
+		return err
 	}
-	return err
+	named := *e
+	named.Field = field
+	return &named
 }

@@ -3,6 +3,7 @@ package pool
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/openseas/crm/customer/condition"
@@ -137,9 +138,8 @@ func (r *run[I]) plan(ctx context.Context) error {
 		}
 		owned, err := tx.Pool(r.s.kind).Owned(ctx, r.by.Tenant)
 		if err == nil && r.report.Due*100 > owned*r.o.MaxShare {
-			err = kernel.Invalidf("max_share", TooManyDue, "the run would release %d of %d owned records, more than %d %%; raise MaxShare if that is meant",
-				r.report.Due, owned, r.o.MaxShare)
-			err.(*kernel.Error).Code = kernel.ErrRefused
+			err = &kernel.Error{Code: kernel.ErrRefused, Field: "max_share", Reason: TooManyDue, Err: fmt.Errorf(
+				"the run would release %d of %d owned records, more than %d %%; raise MaxShare if that is meant", r.report.Due, owned, r.o.MaxShare)}
 		}
 		return err
 	})

@@ -153,14 +153,14 @@ func (s *Store) lockMigrations(ctx context.Context, db storage.Conn) error {
 		"CREATE TABLE IF NOT EXISTS crm_migrations (version integer PRIMARY KEY, name text NOT NULL, compatible_from integer NOT NULL, applied_at text NOT NULL)",
 		"DELETE FROM crm_migrations WHERE version < 0",
 	}
-	if s.eng.Names.Schema != "" {
-		statements[0] += "; CREATE SCHEMA IF NOT EXISTS " + s.eng.Names.Schema
-	}
-	for _, text := range statements {
+	for i, text := range statements {
+		if text = s.eng.Names.SQL(text); i == 0 && s.eng.Names.Schema != "" {
+			text += "; CREATE SCHEMA IF NOT EXISTS " + s.eng.Names.Schema
+		}
 		if text == "" {
 			continue
 		}
-		if _, err := db.ExecContext(ctx, s.eng.Names.SQL(text)); err != nil {
+		if _, err := db.ExecContext(ctx, text); err != nil {
 			return s.translate(err, false)
 		}
 	}

@@ -1,0 +1,74 @@
+package storagetest
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/openseas/crm"
+	"github.com/openseas/crm/customer"
+	"github.com/openseas/crm/team"
+)
+
+func testMigrate(t *testing.T, open Open) {
+	t.Run("again it changes nothing; down and up again it is as new", func(t *testing.T) {
+		b := setup(t, open)
+		b.create(3, "li")
+		require.NoError(t, b.store.Migrate(t.Context()))
+		require.Equal(t, 3, b.count("SELECT count(*) FROM crm_customers"))
+		require.NoError(t, b.store.MigrateDown(t.Context(), 0))
+		require.Zero(t, b.count("SELECT count(*) FROM crm_migrations"))
+		require.Error(t, b.store.Check(t.Context()), "it says that Migrate must be called")
+		require.NoError(t, b.store.Migrate(t.Context()))
+		c := b.open(nil)
+		require.NoError(t, c.Team.CreateTenant(t.Context(), crm.System("again", "x"), team.Tenant{Name: "Again"}))
+		require.NoError(t, c.Customers.Create(t.Context(), crm.System("again", "x"), &customer.Customer{Name: "x"}))
+	})
+	t.Run("by several at once: one applies each, all succeed", func(t *testing.T) {
+		t.Parallel()
+		db, store := open(t)
+		require.NoError(t, store.Migrate(t.Context()))
+		require.NoError(t, store.MigrateDown(t.Context(), 0))
+		together(4, func(int) {
+			if err := insist(func() error { return store.Migrate(t.Context()) }); err != nil {
+				t.Error(err)
+			}
+		})
+		var n, versions int
+		require.NoError(t, db.QueryRow("SELECT count(*), count(DISTINCT version) FROM crm_migrations").Scan(&n, &versions))
+		require.Positive(t, n)
+		require.Equal(t, n, versions)
+		_, err := crm.New(t.Context(), store, nil)
+		require.NoError(t, err)
+	})
+	t.Run("inside a host's transaction it is refused", func(t *testing.T) {
+		b := setup(t, open)
+		tx := b.begin()
+		require.Error(t, b.store.Join(tx).Migrate(t.Context()))
+		require.Error(t, b.store.Join(tx).MigrateDown(t.Context(), 0))
+	})
+	t.Run("a newer schema is accepted only if it says that it is compatible", func(t *testing.T) {
+		b := setup(t, open)
+		mark := func(compatible string) {
+			_, err := b.db.Exec("DELETE FROM crm_migrations WHERE version = 9999")
+			require.NoError(t, err)
+			_, err = b.db.Exec("INSERT INTO crm_migrations (version, name, compatible_from, applied_at) VALUES (9999, '9999_future', " + compatible + ", '')")
+			require.NoError(t, err)
+		}
+		mark("1")
+		_, err := crm.New(t.Context(), b.store, nil)
+		require.NoError(t, err)
+		require.NoError(t, b.store.Migrate(t.Context()), "nothing to do")
+		mark("9999")
+		_, err = crm.New(t.Context(), b.store, nil)
+		require.ErrorContains(t, err, "update the library")
+		require.ErrorContains(t, b.store.MigrateDown(t.Context(), 0), "newer version")
+	})
+	t.Run("an older schema is refused with what to do", func(t *testing.T) {
+		b := setup(t, open)
+		_, err := b.db.Exec("DELETE FROM crm_migrations")
+		require.NoError(t, err)
+		_, err = crm.New(t.Context(), b.store, nil)
+		require.ErrorContains(t, err, "call Migrate first")
+	})
+}
