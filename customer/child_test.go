@@ -15,8 +15,16 @@ import (
 
 func TestFullNameIsSaidAsPeopleSayIt(t *testing.T) {
 	for _, c := range []struct{ last, first, full string }{
-		{"王", "小明", "王小明"}, {"Smith", "John", "John Smith"}, {"", "John", "John"}, {"Smith", "", "Smith"}, {"", "", ""},
-		{"Wang", "小明", "Wang小明"}, {"王", "Ming", "王Ming"}, {"山田", "たろう", "山田たろう"}, {"Мороз", "Анна", "Анна Мороз"}, {"\U00020000", "a", "\U00020000a"},
+		{"王", "小明", "王小明"},
+		{"Smith", "John", "John Smith"},
+		{"", "John", "John"},
+		{"Smith", "", "Smith"},
+		{"", "", ""},
+		{"Wang", "小明", "Wang小明"},
+		{"王", "Ming", "王Ming"},
+		{"山田", "たろう", "山田たろう"},
+		{"Мороз", "Анна", "Анна Мороз"},
+		{"\U00020000", "a", "\U00020000a"},
 	} {
 		require.Equal(t, c.full, fullName(c.last, c.first))
 	}
@@ -65,7 +73,7 @@ func TestJSONDocuments(t *testing.T) {
 
 func TestFollowupsMoveTheClocksOfThePresentOwnership(t *testing.T) {
 	owned := time.Date(2026, 1, 10, 0, 0, 0, 0, time.UTC)
-	at := func(d time.Duration) time.Time { return owned.Add(d) }
+	at := owned.Add
 	with := func(owner kernel.UserID, first, last time.Time) Ownership {
 		return Ownership{OwnerID: owner, OwnedSince: owned, FirstFollowupAt: first, LastFollowupAt: last}
 	}

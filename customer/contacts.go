@@ -185,7 +185,8 @@ func (s *Contacts) Update(ctx context.Context, a kernel.Actor, x *Contact) error
 // Delete deletes a contact, whose number and primary place are free from then on; nobody becomes primary instead. The
 // version is the one that was read.
 func (s *Contacts) Delete(ctx context.Context, a kernel.Actor, id ContactID, version int64) error {
-	_, err := s.change(ctx, a, "customer.Contacts.Delete", "contact.deleted", false, id, version, func(_ context.Context, c *kernel.Call[Tx], cur *Contact) (*Contact, error) {
+	const op = "customer.Contacts.Delete"
+	_, err := s.change(ctx, a, op, "contact.deleted", false, id, version, func(_ context.Context, c *kernel.Call[Tx], cur *Contact) (*Contact, error) {
 		if version != cur.Version {
 			return nil, kernel.StaleVersion(version, cur.Version)
 		}
@@ -229,7 +230,8 @@ func lockContact(ctx context.Context, c *kernel.Call[Tx], deleted bool, id Conta
 // MakePrimary moves the mark of the primary contact to this one, from whoever of the customer has it. A contact that has
 // it already stays as it is.
 func (s *Contacts) MakePrimary(ctx context.Context, a kernel.Actor, id ContactID) error {
-	_, err := kernel.Do(ctx, &s.core, a, "customer.Contacts.MakePrimary", kernel.CustomerUpdate, id, func(ctx context.Context, c *kernel.Call[Tx]) (kernel.None, error) {
+	const op = "customer.Contacts.MakePrimary"
+	_, err := kernel.Do(ctx, &s.core, a, op, kernel.CustomerUpdate, id, func(ctx context.Context, c *kernel.Call[Tx]) (kernel.None, error) {
 		of, cur, err := lockContact(ctx, c, false, id)
 		if err != nil || cur.IsPrimary {
 			return kernel.None{}, err

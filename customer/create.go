@@ -235,8 +235,10 @@ func seat(ctx context.Context, c *kernel.Call[Tx], cs []*Customer, outcomes []Ou
 		case toPool:
 			x.Ownership = Ownership{PoolID: x.PoolID}
 		default:
-			outcomes[i] = Outcome{Did: WasRefused, Err: &kernel.Error{Code: kernel.ErrRefused, Field: "owner_id", Reason: NoPlace,
-				Err: fmt.Errorf("%s has all %d places in use", x.OwnerID, limit[x.OwnerID])}}
+			outcomes[i] = Outcome{Did: WasRefused, Err: &kernel.Error{
+				Code: kernel.ErrRefused, Field: "owner_id", Reason: NoPlace,
+				Err: fmt.Errorf("%s has all %d places in use", x.OwnerID, limit[x.OwnerID]),
+			}}
 			homeless = append(homeless, x.ID)
 		}
 	}
@@ -257,8 +259,10 @@ func tellCreated(ctx context.Context, c *kernel.Call[Tx], cs []*Customer, outcom
 		outcomes[i].ID = x.ID
 		changes = append(changes, kernel.Change{Subject: x.Ref(), Seq: x.Seq, Ref: x.Ref(), Type: "customer.created", After: x})
 		if x.OwnerID != "" {
-			ops = append(ops, Operation{Kind: Kind, RecordID: int64(x.ID), Action: Created, Actor: c.Actor.User, To: x.OwnerID,
-				PoolID: x.PoolID, Request: c.Actor.Request, At: c.Now})
+			ops = append(ops, Operation{
+				Kind: Kind, RecordID: int64(x.ID), Action: Created, Actor: c.Actor.User, To: x.OwnerID,
+				PoolID: x.PoolID, Request: c.Actor.Request, At: c.Now,
+			})
 		}
 	}
 	if len(ops) > 0 {

@@ -160,13 +160,14 @@ func (s *Interactions) Update(ctx context.Context, a kernel.Actor, x *Interactio
 		return kernel.Wrap(op, err)
 	}
 	given.Version, given.NextDoneAt = x.Version, x.NextDoneAt
-	written, err := s.change(ctx, a, op, "interaction.updated", x.ID, given, func(ctx context.Context, c *kernel.Call[Tx], cur *Interaction) (*Interaction, error) {
+	edit := func(ctx context.Context, c *kernel.Call[Tx], cur *Interaction) (*Interaction, error) {
 		next, err := cur.edited(*given)
 		if err != nil {
 			return nil, err
 		}
 		return next, kernel.FirstError(next.checkPerson(c), checkContactOf(ctx, c, cur, next))
-	})
+	}
+	written, err := s.change(ctx, a, op, "interaction.updated", x.ID, given, edit)
 	if err == nil {
 		*x = *written
 	}

@@ -59,7 +59,7 @@ func TestActorsWithoutTenantOrUserAreRefused(t *testing.T) {
 	}
 	require.NoError(t, kernel.Actor{Tenant: "acme", User: "li"}.Check())
 	require.NoError(t, kernel.System("acme", "nightly run").Check())
-	var forged kernel.Actor
+	var forged kernel.Actor //nolint:musttag // what a careless host might do
 	require.NoError(t, json.Unmarshal([]byte(`{"Tenant":"acme","User":"$system","reason":"x"}`), &forged))
 	_, system := forged.System()
 	require.False(t, system)

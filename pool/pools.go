@@ -150,8 +150,10 @@ func (s *Pools) SetMembers(ctx context.Context, a kernel.Actor, id ID, members [
 		if err := c.Tx.Pools(s.kind).SetMembers(ctx, a.Tenant, id, members...); err != nil {
 			return kernel.None{}, err
 		}
-		return kernel.None{}, c.Record(ctx, kernel.Change{Subject: p.Ref(), Ref: p.Ref(), Type: "pool.members_set",
-			Before: map[string]any{"members": before}, After: map[string]any{"members": members}})
+		return kernel.None{}, c.Record(ctx, kernel.Change{
+			Subject: p.Ref(), Ref: p.Ref(), Type: "pool.members_set",
+			Before: map[string]any{"members": before}, After: map[string]any{"members": members},
+		})
 	})
 	return err
 }
@@ -227,8 +229,10 @@ func (s *Pools) SetLimits(ctx context.Context, a kernel.Actor, user kernel.UserI
 			return kernel.None{}, err
 		}
 		ref := kernel.Ref{Kind: "policy"}
-		return kernel.None{}, c.Record(ctx, kernel.Change{Subject: ref, Ref: ref, Type: "limits.set",
-			Before: map[string]any{"user": user, "limits": before}, After: map[string]any{"user": user, "limits": l}})
+		return kernel.None{}, c.Record(ctx, kernel.Change{
+			Subject: ref, Ref: ref, Type: "limits.set",
+			Before: map[string]any{"user": user, "limits": before}, After: map[string]any{"user": user, "limits": l},
+		})
 	})
 	return err
 }

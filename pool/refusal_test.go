@@ -80,9 +80,12 @@ func TestOfSeveralReasonsTheFirstIsTold(t *testing.T) {
 		reason kernel.Reason
 		lift   func()
 	}{
-		{Taken, func() { a.Record.OwnerID = "" }}, {Blacklisted, func() { a.Record.Blacklisted = false }},
-		{Protected, func() { a.Settings.Protection = 0 }}, {CoolDown, func() { a.Settings.CoolDown = 0 }},
-		{Condition, func() { a.Settings.ClaimCondition = "" }}, {CapReached, func() { a.Counter.Places = 0 }},
+		{Taken, func() { a.Record.OwnerID = "" }},
+		{Blacklisted, func() { a.Record.Blacklisted = false }},
+		{Protected, func() { a.Settings.Protection = 0 }},
+		{CoolDown, func() { a.Settings.CoolDown = 0 }},
+		{Condition, func() { a.Settings.ClaimCondition = "" }},
+		{CapReached, func() { a.Counter.Places = 0 }},
 		{QuotaUsed, func() { a.Counter.ClaimsUsed = 0 }},
 	} {
 		require.ErrorIs(t, a.Refuse(Customers), step.reason)

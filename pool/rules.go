@@ -125,8 +125,10 @@ func (s *Service[I]) UseDefaults(ctx context.Context, a kernel.Actor, id ID) err
 			if _, err := c.Tx.Pools(s.kind).PutRule(ctx, a.Tenant, &next); err != nil {
 				return kernel.None{}, err
 			}
-			changes = append(changes, kernel.Change{Subject: p.Ref(), Ref: r.Ref(), Type: "pool_rule.put",
-				Before: map[string]any{"enabled": false}, After: map[string]any{"enabled": true}})
+			changes = append(changes, kernel.Change{
+				Subject: p.Ref(), Ref: r.Ref(), Type: "pool_rule.put",
+				Before: map[string]any{"enabled": false}, After: map[string]any{"enabled": true},
+			})
 		}
 		return kernel.None{}, c.Record(ctx, changes...)
 	})

@@ -61,8 +61,7 @@ func (s *Service[I]) Claim(ctx context.Context, a kernel.Actor, id I) error {
 
 // alone is the error of a call for one record that is made of a call for many: the refusal itself, without an index.
 func alone(op string, err error) error {
-	var no *Refusal
-	if errors.As(err, &no) {
+	if no, ok := errors.AsType[*Refusal](err); ok {
 		return kernel.Wrap(op, no)
 	}
 	return kernel.Single(err)
@@ -205,8 +204,10 @@ type judge struct {
 // judge gathers what decisions about the records need: the settings of their home pools, the actor's membership, and
 // facts where a pool has a claim condition.
 func (s *Service[I]) judge(ctx context.Context, c *kernel.Call[Tx], records []Record) (*judge, error) {
-	j := &judge{kind: s.kind, by: c.Actor.User, base: Attempt{By: c.Actor.User, Now: c.Now, Zone: c.Rights.Zone},
-		records: map[int64]Record{}, pools: map[ID]*Pool{}}
+	j := &judge{
+		kind: s.kind, by: c.Actor.User, base: Attempt{By: c.Actor.User, Now: c.Now, Zone: c.Rights.Zone},
+		records: map[int64]Record{}, pools: map[ID]*Pool{},
+	}
 	j.sees, _ = c.Rights.Scope(kernel.CustomerRead) // without it: nothing
 	var ids []ID
 	for _, r := range records {

@@ -70,7 +70,11 @@ func TestRightsAreKeptForTheirTimeAndNotLonger(t *testing.T) {
 		wait  time.Duration
 		reads int
 	}{
-		{0, 1}, {0, 1}, {5*time.Second - time.Microsecond, 1}, {time.Microsecond, 2}, {5 * time.Second, 3},
+		{0, 1},
+		{0, 1},
+		{5*time.Second - time.Microsecond, 1},
+		{time.Microsecond, 2},
+		{5 * time.Second, 3},
 		{-time.Microsecond, 4}, // a clock that was set back says nothing about the age
 	} {
 		h.now = h.now.Add(step.wait)

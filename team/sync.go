@@ -64,7 +64,8 @@ func (s *Service) Sync(ctx context.Context, a kernel.Actor, d Directory) (SyncRe
 		if err := syncDepartments(ctx, c, d.Departments, &report); err != nil {
 			return report, err
 		}
-		return report, syncMembers(ctx, c, &d, &report)
+		err = syncMembers(ctx, c, &d, &report)
+		return report, err
 	})
 }
 

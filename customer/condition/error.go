@@ -92,8 +92,7 @@ func checkText(text string) error {
 	}
 	for at := range text { // which character was it?
 		_, size := utf8.DecodeRuneInString(text[at:])
-		var bad *kernel.Error
-		if errors.As(kernel.CheckLine(Field, text[at:at+size], 1), &bad) {
+		if bad, ok := errors.AsType[*kernel.Error](kernel.CheckLine(Field, text[at:at+size], 1)); ok {
 			return refuse(text, bad.Reason, &SyntaxError{Offset: at, Found: text[at : at+size], Why: bad.Err.Error()})
 		}
 	}

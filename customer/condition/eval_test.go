@@ -48,9 +48,15 @@ func TestKleene(t *testing.T) {
 // The tables of SQL, spelled out: true and unknown is unknown, false and unknown is false, true or unknown is true.
 func TestKleeneTable(t *testing.T) {
 	for _, x := range []struct{ a, b, and, or Truth }{
-		{True, True, True, True}, {True, Unknown, Unknown, True}, {True, False, False, True},
-		{Unknown, True, Unknown, True}, {Unknown, Unknown, Unknown, Unknown}, {Unknown, False, False, Unknown},
-		{False, True, False, True}, {False, Unknown, False, Unknown}, {False, False, False, False},
+		{True, True, True, True},
+		{True, Unknown, Unknown, True},
+		{True, False, False, True},
+		{Unknown, True, Unknown, True},
+		{Unknown, Unknown, Unknown, Unknown},
+		{Unknown, False, False, Unknown},
+		{False, True, False, True},
+		{False, Unknown, False, Unknown},
+		{False, False, False, False},
 	} {
 		f := Facts{Level: level[x.a], Source: level[x.b]}
 		require.Equal(t, x.and, eval(t, `level == "A" and source == "A"`, f), "%v", x)
@@ -72,8 +78,10 @@ func TestDaysCountFrom(t *testing.T) {
 			op    Op
 			wants [3]Truth // 9, 10 and 11
 		}{
-			{Greater, [3]Truth{True, False, False}}, {AtLeast, [3]Truth{True, True, False}},
-			{Less, [3]Truth{False, False, True}}, {AtMost, [3]Truth{False, True, True}},
+			{Greater, [3]Truth{True, False, False}},
+			{AtLeast, [3]Truth{True, True, False}},
+			{Less, [3]Truth{False, False, True}},
+			{AtMost, [3]Truth{False, True, True}},
 		} {
 			for i, want := range x.wants {
 				text := fmt.Sprint(fact, x.op, 9+i)
@@ -91,8 +99,12 @@ func TestDaysAreExactToTheMicrosecond(t *testing.T) {
 		n       string
 		elapsed time.Duration
 	}{
-		{"0", 0}, {"7", 7 * day}, {"0.5", 12 * time.Hour}, {"0.0001", 8640 * time.Millisecond},
-		{"2.1234", 2*day + 1234*8640*time.Millisecond}, {"36500", 36500 * day},
+		{"0", 0},
+		{"7", 7 * day},
+		{"0.5", 12 * time.Hour},
+		{"0.0001", 8640 * time.Millisecond},
+		{"2.1234", 2*day + 1234*8640*time.Millisecond},
+		{"36500", 36500 * day},
 		{"36499.9999", 36500*day - 8640*time.Millisecond},
 	} {
 		for op, wants := range map[Op][3]Truth{

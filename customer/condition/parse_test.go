@@ -1,7 +1,6 @@
 package condition
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -91,9 +90,11 @@ func TestFactsAreNamedOnce(t *testing.T) {
 }
 
 func TestFactsAreThoseOfTheRules(t *testing.T) {
-	require.Equal(t, []Fact{"followup_days", "owned_days", "deal_days", "last_order_days", "last_interaction_days",
+	require.Equal(t, []Fact{
+		"followup_days", "owned_days", "deal_days", "last_order_days", "last_interaction_days",
 		"level", "standing", "stage", "type", "industry", "source", "region", "tags", "open_opportunities",
-		"active_contracts", "open_cases", "orders", "spend", "potential"}, AllFacts())
+		"active_contracts", "open_cases", "orders", "spend", "potential",
+	}, AllFacts())
 	require.Equal(t, []string{"potential", "won", "lost"}, Stage.Values())
 	require.Nil(t, Industry.Values())
 	require.Nil(t, Fact("name").Values())
@@ -236,7 +237,7 @@ func TestParseSaysWhatIsWrong(t *testing.T) {
 		require.Equal(t, Field, e.Field)
 		require.Equal(t, x.reason, e.Reason, "%q: %v", x.text, err)
 		require.Equal(t, x.column, s.Column, "%q: %v", x.text, err)
-		require.Equal(t, x.column-1, len([]rune(x.text[:s.Offset])), x.text)
+		require.Len(t, []rune(x.text[:s.Offset]), x.column-1, x.text)
 		require.Contains(t, s.Error(), fmt.Sprintf("column %d: ", x.column))
 		require.Contains(t, s.Error(), x.says, x.text)
 		require.True(t, strings.HasPrefix(x.text[s.Offset:], s.Found), x.text)
@@ -252,8 +253,10 @@ func TestParseLimits(t *testing.T) {
 	}{
 		"bytes": {func(n int) string { return `industry == "` + strings.Repeat("x", n-14) + `"` }, MaxBytes, kernel.TooLong},
 		"nodes": {nodes, MaxNodes, kernel.TooMany},
-		"parentheses": {func(n int) string { return strings.Repeat("(", n) + `level=="A"` + strings.Repeat(")", n) },
-			MaxDepth, kernel.TooMany},
+		"parentheses": {
+			func(n int) string { return strings.Repeat("(", n) + `level=="A"` + strings.Repeat(")", n) },
+			MaxDepth, kernel.TooMany,
+		},
 		"depth": {func(n int) string { return strings.Repeat("not ", n-1) + `(level=="A")` }, MaxDepth, kernel.TooMany},
 		"items": {func(n int) string { return `level in ["A"` + strings.Repeat(`,"B"`, n-1) + `]` }, MaxItems, kernel.TooMany},
 	}
@@ -322,5 +325,5 @@ func TestErrorWithoutExpectation(t *testing.T) {
 	require.Equal(t, "column 3: too much", (&SyntaxError{Column: 3, Why: "too much"}).Error())
 	require.Equal(t, `column 3: expected x, found the end`, (&SyntaxError{Column: 3, Expected: []string{"x"}}).Error())
 	_, err := Parse("")
-	require.True(t, errors.Is(err, kernel.ErrInvalid))
+	require.ErrorIs(t, err, kernel.ErrInvalid)
 }

@@ -76,7 +76,7 @@ var installed = "/usr/lib/postgresql"
 
 // findServer is the folder of the newest installed server.
 func findServer() (string, error) {
-	found, _ := filepath.Glob(filepath.Join(installed, "*/bin/pg_ctl"))
+	found, _ := filepath.Glob(filepath.Join(installed, "*", "bin", "pg_ctl"))
 	if len(found) > 0 {
 		return filepath.Dir(newest(found)), nil
 	}

@@ -255,10 +255,10 @@ func testContacts(t *testing.T, open Open) {
 		require.NoError(t, err)
 		b.agree()
 	})
-	t.Run("a thousand at once are a fixed number of statements' work, and every one is told", func(t *testing.T) {
+	t.Run("a thousand and two at once are a fixed number of statements' work, and every one is told", func(t *testing.T) {
 		b := setup(t, open)
 		ids := b.create(3, "li")
-		all := make([]*customer.Contact, 1_000)
+		all := make([]*customer.Contact, 1_002)
 		for i := range all {
 			all[i] = &customer.Contact{CustomerID: ids[i%3], FullName: "n" + strconv.Itoa(i), Phone: strconv.Itoa(13_000_000_000 + i)}
 		}
@@ -392,9 +392,10 @@ func contactsFound(t *testing.T, b *bundle) {
 	var want []customer.ContactID
 	for i, id := range ids {
 		x := &customer.Contact{CustomerID: id, FullName: "a", Phone: "138-0013-8000", Email: "Sales@Example.com"}
-		if i == 1 { // by number only, by address only
+		switch i {
+		case 1: // by number only
 			x.Email = ""
-		} else if i == 2 {
+		case 2: // by address only
 			x.Phone = ""
 		}
 		require.NoError(t, b.Customers.Contacts.Add(t.Context(), boss, x))
@@ -434,6 +435,7 @@ func contactInput(t *testing.T, b *bundle) {
 	id := b.create(1, "li")[0]
 	good := b.contact(id, "good", "")
 	deep := json.RawMessage(strings.Repeat(`{"a":`, 40) + "1" + strings.Repeat("}", 40))
+	large := json.RawMessage(`"` + strings.Repeat("x", 10_000) + `"`)
 	bad := map[string]struct {
 		change func(x *customer.Contact)
 		field  string
@@ -456,7 +458,7 @@ func contactInput(t *testing.T, b *bundle) {
 		"no JSON":             {func(x *customer.Contact) { x.Preferences = json.RawMessage("{") }, "preferences", kernel.Malformed},
 		"a JSON array":        {func(x *customer.Contact) { x.Preferences = json.RawMessage("[]") }, "preferences", kernel.Malformed},
 		"deep JSON":           {func(x *customer.Contact) { x.Preferences = deep }, "preferences", kernel.Malformed},
-		"large JSON":          {func(x *customer.Contact) { x.Preferences = json.RawMessage(`"` + strings.Repeat("x", 10_000) + `"`) }, "preferences", kernel.TooLong},
+		"large JSON":          {func(x *customer.Contact) { x.Preferences = large }, "preferences", kernel.TooLong},
 		"over-long remarks":   {func(x *customer.Contact) { x.Remarks = strings.Repeat("x", 2_001) }, "remarks", kernel.TooLong},
 		"no customer":         {func(x *customer.Contact) { x.CustomerID = 0 }, "customer_id", kernel.Empty},
 	}

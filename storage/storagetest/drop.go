@@ -151,6 +151,7 @@ func testDrop(t *testing.T, open Open) {
 		require.Empty(t, l.Items)
 		b.agree()
 	})
+	// On Postgres a call that found the tenant before may find it missing only by a foreign key: a conflict.
 	t.Run("beside calls that are under way: these succeed or find no tenant, and not a row is left", func(t *testing.T) {
 		b := setup(t, open)
 		acme := b.tenantNumber("acme")
@@ -170,7 +171,7 @@ func testDrop(t *testing.T, open Open) {
 					}
 					return b.Customers.SetStage(t.Context(), boss, c.ID, customer.Lost, "x")
 				})
-				if errors.Is(err, crm.ErrNotFound) {
+				if errors.Is(err, crm.ErrNotFound) || errors.Is(err, crm.ErrConflict) {
 					return
 				} else if err != nil {
 					t.Error(err)

@@ -2,7 +2,6 @@ package storagetest
 
 import (
 	"encoding/json"
-	"strings"
 	"testing"
 	"time"
 
@@ -341,7 +340,52 @@ func testInteractions(t *testing.T, open Open) {
 		b.requireFacts(id, 1, start)
 		b.agree()
 	})
+	t.Run("children in the host's transaction, on one connection: usable after each error, gone with a rollback", func(t *testing.T) {
+		childrenInHost(t, setup(t, open))
+	})
 	t.Run("bad input", func(t *testing.T) { interactionInput(t, setup(t, open)) })
+}
+
+func childrenInHost(t *testing.T, b *bundle) {
+	id := b.create(1, "li")[0]
+	old := b.contact(id, "a", "13800138000")
+	b.tag("VIP")
+	seq := b.get(id).Seq
+	b.db.SetMaxOpenConns(1) // a query that does not go through the host's transaction would wait for ever
+	tx := b.begin()
+	ctx, in := t.Context(), b.In(tx).Customers
+	again := &customer.Contact{CustomerID: id, FullName: "b", Phone: "+86 13800138000"}
+	requireError(t, in.Contacts.Add(ctx, li, again), crm.ErrConflict, kernel.Duplicate, "phone")
+	made := &customer.Contact{CustomerID: id, FullName: "b", Phone: "13900139000", IsPrimary: true}
+	require.NoError(t, in.Contacts.Add(ctx, li, made))
+	require.NoError(t, in.Contacts.MakePrimary(ctx, li, old.ID))
+	outcomes, err := in.Contacts.AddMany(ctx, li, []*customer.Contact{{CustomerID: id, FullName: "c", Phone: "13900139000"}}, kernel.WhatCanBeHad)
+	require.NoError(t, err)
+	require.ErrorIs(t, outcomes[0].Err, crm.ErrConflict)
+	require.NoError(t, in.Addresses.Add(ctx, li, place(id, customer.Home, true)))
+	requireError(t, in.Addresses.Add(ctx, li, place(id, customer.Home, true)), crm.ErrConflict, kernel.Duplicate, "is_default")
+	_, err = in.Tags.Put(ctx, li, []customer.ID{id}, "VIP")
+	require.NoError(t, err)
+	requireError(t, in.Tags.Create(ctx, head, &customer.Tag{Name: "VIP"}), crm.ErrConflict, kernel.Duplicate, "name")
+	x := met(id, time.Time{})
+	x.NextActionAt = b.now()
+	require.NoError(t, in.Interactions.Add(ctx, li, x))
+	require.ErrorIs(t, in.Interactions.Add(ctx, wang, met(id, time.Time{})), crm.ErrNotFound)
+	require.NoError(t, in.Interactions.Complete(ctx, li, x.ID))
+	line, err := in.Timeline(ctx, li, id, crm.Page{})
+	require.NoError(t, err)
+	require.Len(t, line.Items, 2)
+	found, err := in.Contacts.Find(ctx, li, "13900139000", "", crm.Page{})
+	require.NoError(t, err)
+	require.Len(t, found.Items, 1)
+	require.NoError(t, in.Interactions.Delete(ctx, li, x.ID, 2))
+	require.NoError(t, tx.Rollback())
+
+	require.Equal(t, seq, b.get(id).Seq)
+	require.Empty(t, b.primaries(id))
+	require.Empty(t, b.carried(id))
+	b.requireClocks(id, -1, -1)
+	b.agree()
 }
 
 func interactionsInPool(t *testing.T, b *bundle) {
@@ -485,60 +529,5 @@ func pendingList(t *testing.T, b *bundle) {
 	require.Equal(t, []customer.InteractionID{same[1].ID, past.ID}, pending(li, "", 0, 50))
 	_, err = b.Customers.Interactions.Pending(t.Context(), li, "a\x00", time.Time{}, crm.Page{})
 	requireError(t, err, crm.ErrInvalid, kernel.BadText, "staff")
-	b.agree()
-}
-
-func interactionInput(t *testing.T, b *bundle) {
-	id := b.create(1, "li")[0]
-	deep := json.RawMessage(strings.Repeat("[", 33) + strings.Repeat("]", 33))
-	type input struct {
-		change func(x *customer.Interaction)
-		field  string
-		reason kernel.Reason
-	}
-	bad := map[string]input{
-		"no type":                {func(x *customer.Interaction) { x.Type = "" }, "type", kernel.Empty},
-		"unknown type":           {func(x *customer.Interaction) { x.Type = "fax" }, "type", kernel.Unknown},
-		"unknown direction":      {func(x *customer.Interaction) { x.Direction = "up" }, "direction", kernel.Unknown},
-		"unknown outcome":        {func(x *customer.Interaction) { x.Outcome = "great" }, "outcome", kernel.Unknown},
-		"no subject":             {func(x *customer.Interaction) { x.Subject = "" }, "subject", kernel.Empty},
-		"over-long subject":      {func(x *customer.Interaction) { x.Subject = strings.Repeat("蓝", 201) }, "subject", kernel.TooLong},
-		"over-long content":      {func(x *customer.Interaction) { x.Content = strings.Repeat("x", 20_001) }, "content", kernel.TooLong},
-		"negative minutes":       {func(x *customer.Interaction) { x.Minutes = -1 }, "minutes", kernel.OutOfRange},
-		"more than a week":       {func(x *customer.Interaction) { x.Minutes = 10_081 }, "minutes", kernel.OutOfRange},
-		"the year 1":             {func(x *customer.Interaction) { x.At = time.Time{}.Add(time.Hour) }, "at", kernel.OutOfRange},
-		"due in the year 9999":   {func(x *customer.Interaction) { x.NextActionAt = start.AddDate(7973, 0, 0) }, "next_action_at", kernel.OutOfRange},
-		"over-long next action":  {func(x *customer.Interaction) { x.NextAction = strings.Repeat("x", 201) }, "next_action", kernel.TooLong},
-		"over-long tag":          {func(x *customer.Interaction) { x.SessionTag = strings.Repeat("x", 51) }, "session_tag", kernel.TooLong},
-		"over-long staff":        {func(x *customer.Interaction) { x.Staff = kernel.UserID(strings.Repeat("x", 201)) }, "staff", kernel.TooLong},
-		"bad staff":              {func(x *customer.Interaction) { x.Staff = "li\x00" }, "staff", kernel.BadText},
-		"the system as staff":    {func(x *customer.Interaction) { x.Staff = kernel.SystemUser }, "staff", kernel.Unknown},
-		"attachments as object":  {func(x *customer.Interaction) { x.Attachments = json.RawMessage("{}") }, "attachments", kernel.Malformed},
-		"attachments too deep":   {func(x *customer.Interaction) { x.Attachments = deep }, "attachments", kernel.Malformed},
-		"attachments with NUL":   {func(x *customer.Interaction) { x.Attachments = json.RawMessage("[\"\x00\"]") }, "attachments", kernel.BadText},
-		"other as a follow-up":   {func(x *customer.Interaction) { x.Type, x.Followup = customer.Other, true }, "followup", kernel.Malformed},
-		"a machine's follow-up":  {func(x *customer.Interaction) { x.Automatic, x.Followup = true, true }, "followup", kernel.Malformed},
-		"no customer":            {func(x *customer.Interaction) { x.CustomerID = 0 }, "customer_id", kernel.Empty},
-		"a contact below 0":      {func(x *customer.Interaction) { x.ContactID = -1 }, "contact_id", kernel.Unknown},
-		"content with a control": {func(x *customer.Interaction) { x.Content = "a\x07" }, "content", kernel.BadText},
-	}
-	for what, text := range badTexts {
-		bad["subject with "+what] = input{func(x *customer.Interaction) { x.Subject = text }, "subject", kernel.BadText}
-	}
-	for name, c := range bad {
-		t.Run(name+" is refused, and nothing is written", func(t *testing.T) {
-			x := &customer.Interaction{CustomerID: id, Type: customer.Call, Subject: "a"}
-			c.change(x)
-			requireError(t, b.Customers.Interactions.Add(t.Context(), li, x), crm.ErrInvalid, c.reason, c.field)
-		})
-	}
-	requireError(t, b.Customers.Interactions.Add(t.Context(), li, nil), crm.ErrInvalid, kernel.Empty, "interaction")
-	// a follow-up is a person's: a job says whose
-	requireError(t, b.Customers.Interactions.Add(t.Context(), boss, met(id, time.Time{})), crm.ErrInvalid, kernel.Empty, "staff")
-	require.Zero(t, b.count("SELECT count(*) FROM crm_interactions"))
-	note := &customer.Interaction{CustomerID: id, Type: customer.Email, Subject: "delivered", Automatic: true}
-	require.NoError(t, b.Customers.Interactions.Add(t.Context(), boss, note))
-	require.Equal(t, kernel.SystemUser, note.Staff)
-	b.requireClocks(id, -1, -1)
 	b.agree()
 }

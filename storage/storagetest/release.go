@@ -52,7 +52,9 @@ func testRelease(t *testing.T, open Open) {
 		_, err = b.Team.Departments.Update(t.Context(), boss, below)
 		require.NoError(t, err)
 		_, err = b.Team.Members.AddMany(t.Context(), boss, []team.Member{
-			{User: "chief", Role: team.Seller}, {User: "mentor", Role: team.Seller, Superior: "grand"}, {User: "grand", Role: team.Seller},
+			{User: "chief", Role: team.Seller},
+			{User: "mentor", Role: team.Seller, Superior: "grand"},
+			{User: "grand", Role: team.Seller},
 			{User: "zhao", Role: team.Seller, Superior: "mentor"},
 		})
 		require.NoError(t, err)

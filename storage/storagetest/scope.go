@@ -40,7 +40,8 @@ func setupLand(t *testing.T, open Open) *land {
 	l.west = b.department(team.Department{Name: "West"})
 	l.closed = b.pool("closed", 0)
 	_, err := b.Team.Members.AddMany(t.Context(), boss, []team.Member{
-		{User: "e1", Role: team.Seller, Department: l.east}, {User: "s1", Role: team.Seller, Department: l.shanghai},
+		{User: "e1", Role: team.Seller, Department: l.east},
+		{User: "s1", Role: team.Seller, Department: l.shanghai},
 		{User: "w1", Role: team.Seller, Department: l.west},
 	})
 	require.NoError(t, err)

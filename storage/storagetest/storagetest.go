@@ -107,8 +107,10 @@ func setup(t *testing.T, open Open) *bundle {
 	require.NoError(t, err)
 	b.sales = sales.ID
 	_, err = b.Team.Members.AddMany(ctx, boss, []team.Member{
-		{User: "li", Role: team.Seller, Department: b.sales}, {User: "wang", Role: team.Seller, Department: b.sales},
-		{User: "head", Role: team.Head, Department: b.sales}, {User: "admin", Role: team.Admin},
+		{User: "li", Role: team.Seller, Department: b.sales},
+		{User: "wang", Role: team.Seller, Department: b.sales},
+		{User: "head", Role: team.Head, Department: b.sales},
+		{User: "admin", Role: team.Admin},
 	})
 	require.NoError(t, err)
 	require.NoError(t, b.Team.Members.Add(ctx, otherBoss, team.Member{User: "li", Role: team.Seller}))

@@ -2,7 +2,7 @@ package storagetest
 
 import (
 	"errors"
-	"fmt"
+	"strconv"
 	"testing"
 	"time"
 
@@ -143,7 +143,7 @@ func testSync(t *testing.T, open Open) {
 		b := setup(t, open)
 		items := make([]*customer.Customer, 5000)
 		for i := range items {
-			items[i] = item(fmt.Sprint(i), fmt.Sprint("customer ", i))
+			items[i] = item(strconv.Itoa(i), "customer "+strconv.Itoa(i))
 		}
 		var created [2]int
 		together(2, func(i int) {

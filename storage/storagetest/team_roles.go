@@ -64,9 +64,8 @@ func testRoles(t *testing.T, open Open) {
 	t.Run("what this process changes counts at once; what another changes, after 5 seconds", func(t *testing.T) {
 		b := setup(t, open)
 		keeps := func(o *crm.Options) { o.KeepRights = 5 * time.Second }
-		here, there := b.CRM.Team, b.CRM.Team
 		b.CRM = b.open(keeps)
-		here, there = b.CRM.Team, b.open(keeps).Team
+		here, there := b.CRM.Team, b.open(keeps).Team
 		may := func(s *team.Service) bool {
 			r, err := s.Rights(t.Context(), li)
 			require.NoError(t, err)
@@ -131,7 +130,8 @@ func directory() team.Directory {
 		},
 		Members: []team.DirectoryMember{
 			{User: "e1", Name: "E", Role: team.Head, Department: "east", PhoneExt: "1", Regions: []string{"31"}, JoinedOn: "2020-01-01"},
-			{User: "p1", Name: "P", Department: "pudong", Superior: "e1"}, {User: "gone", Inactive: true},
+			{User: "p1", Name: "P", Department: "pudong", Superior: "e1"},
+			{User: "gone", Inactive: true},
 		},
 	}
 }

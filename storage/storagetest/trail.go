@@ -3,6 +3,7 @@ package storagetest
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"testing"
 	"time"
 
@@ -329,7 +330,7 @@ func testRequests(t *testing.T, open Open) {
 		errs := make([]error, 4)
 		together(4, func(i int) {
 			errs[i] = insist(func() error {
-				return b.Customers.Create(t.Context(), with(li, "r"), &customer.Customer{Name: fmt.Sprint(i)})
+				return b.Customers.Create(t.Context(), with(li, "r"), &customer.Customer{Name: strconv.Itoa(i)})
 			})
 		})
 		done := 0

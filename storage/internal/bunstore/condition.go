@@ -15,7 +15,7 @@ type conditionInput struct {
 	Now   time.Time
 	Days  condition.Counting         // nil: condition.Elapsed
 	Spend spendWindow                // needed by conditions that use spend
-	Table func(name string) bun.Safe // Store.table: the name of "orders" is crm_orders, or as the host has it
+	Table func(name string) safeName // Store.table: the name of "orders" is crm_orders, or as the host has it
 }
 
 // spendWindow is the trailing year as instants: From is the first one in it, To the first one after it.
@@ -86,7 +86,7 @@ func (w *conditionWriter) write(sql string, args ...any) {
 
 func (w *conditionWriter) table(name string) string { return string(w.in.Table(name)) }
 
-func (w *conditionWriter) fail(format string, args ...any) {
+func (w *conditionWriter) failf(format string, args ...any) {
 	if w.err == nil {
 		w.err = fmt.Errorf(format, args...)
 	}
@@ -109,7 +109,7 @@ func (w *conditionWriter) node(n condition.Node) {
 	case condition.HasTag:
 		w.hasTag(n)
 	default:
-		w.fail("no SQL for %T", n)
+		w.failf("no SQL for %T", n)
 	}
 }
 
@@ -127,7 +127,7 @@ func (w *conditionWriter) run(nodes []condition.Node, between string) {
 func (w *conditionWriter) column(f condition.Fact) string {
 	column, ok := conditionColumns[f]
 	if !ok {
-		w.fail("no column for %s", f)
+		w.failf("no column for %s", f)
 	}
 	if strings.Contains(column, "f.") {
 		w.facts = true
@@ -177,7 +177,7 @@ func (w *conditionWriter) count(c condition.Compare) {
 func (w *conditionWriter) spend() {
 	window := w.in.Spend
 	if window.From.IsZero() || window.To.IsZero() { // NULL would make everybody's spend 0
-		w.fail("spend needs the trailing year")
+		w.failf("spend needs the trailing year")
 	}
 	w.write("coalesce((SELECT sum(o.amount) FROM "+w.table("orders")+" AS o"+
 		" WHERE o.tenant_id = t.tenant_id AND o.customer_id = t.id AND o.status IN ('paid', 'shipped', 'completed')"+

@@ -21,7 +21,7 @@ func conditionTestInput() conditionInput {
 	return conditionInput{
 		Now:   conditionNow,
 		Spend: spendWindow{conditionNow.AddDate(-1, 0, 0), conditionNow},
-		Table: func(name string) bun.Safe { return bun.Safe("crm_" + name) },
+		Table: func(name string) safeName { return safeName("crm_" + name) },
 	}
 }
 
@@ -62,8 +62,11 @@ func TestConditionAsSQL(t *testing.T) {
 		`industry == "'); DROP TABLE"`: {"t.industry = ?", []any{"'); DROP TABLE"}, false},
 		`source == "?0"`:               {"t.source = ?", []any{"?0"}, false},
 		`region == "3301"`:             {"((t.region >= ? AND t.region < ?))", []any{"3301", "3301:"}, false},
-		`region not in ["33", "35"]`: {"NOT (((t.region >= ? AND t.region < ?) OR (t.region >= ? AND t.region < ?)))",
-			[]any{"33", "33:", "35", "35:"}, false},
+		`region not in ["33", "35"]`: {
+			"NOT (((t.region >= ? AND t.region < ?) OR (t.region >= ? AND t.region < ?)))",
+			[]any{"33", "33:", "35", "35:"},
+			false,
+		},
 		`"VIP" in tags`:     {tag, []any{"VIP"}, false},
 		`"VIP" not in tags`: {"NOT (" + tag + ")", []any{"VIP"}, false},
 		// counts, of which no fraction reaches the database
@@ -83,8 +86,11 @@ func TestConditionAsSQL(t *testing.T) {
 		`potential == 0.0001`: {"t.annual_potential = ?", []any{num("0.0001")}, false},
 		`potential != 1`:      {"t.annual_potential <> ?", []any{num("1")}, false},
 		// logic
-		`level == "A" or level == "B" and not (orders > 1)`: {"(t.level = ? OR (t.level = ? AND NOT (f.orders > ?)))",
-			[]any{"A", "B", int64(1)}, true},
+		`level == "A" or level == "B" and not (orders > 1)`: {
+			"(t.level = ? OR (t.level = ? AND NOT (f.orders > ?)))",
+			[]any{"A", "B", int64(1)},
+			true,
+		},
 	} {
 		require.Equal(t, want, compiled(t, text), text)
 	}

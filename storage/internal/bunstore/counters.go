@@ -43,12 +43,12 @@ func (c *counters) Lock(ctx context.Context, tenant kernel.TenantID, users ...ke
 	users = slices.Clone(users)
 	slices.Sort(users)
 	users = slices.Compact(users)
-	values := make([]any, len(users))
+	values := make(tuples, len(users))
 	for i, u := range users {
 		values[i] = tuple{n, c.kind, u, 0}
 	}
 	for part := range slices.Chunk(values, c.batch()) {
-		if _, err := c.exec(ctx, `INSERT INTO crm_counters (tenant_id, kind, user_id, places) VALUES ? ON CONFLICT DO NOTHING`, tuples(part)); err != nil {
+		if _, err := c.exec(ctx, `INSERT INTO crm_counters (tenant_id, kind, user_id, places) VALUES ? ON CONFLICT DO NOTHING`, part); err != nil {
 			return nil, err
 		}
 	}
@@ -73,15 +73,16 @@ func (c *counters) AddPlaces(ctx context.Context, tenant kernel.TenantID, places
 	if err != nil {
 		return err
 	}
-	var values []any
+	var values tuples
 	for user, by := range places {
 		if by != 0 {
 			values = append(values, tuple{user, by})
 		}
 	}
 	for part := range slices.Chunk(values, c.batch()) {
-		_, err := c.exec(ctx, `WITH v (user_id, by) AS (VALUES ?) UPDATE crm_counters SET places = places + (SELECT v.by FROM v WHERE v.user_id = crm_counters.user_id)
-			WHERE tenant_id = ? AND kind = ? AND user_id IN (SELECT v.user_id FROM v)`, tuples(part), n, c.kind)
+		_, err := c.exec(ctx, `WITH v (user_id, by) AS (VALUES ?)
+			UPDATE crm_counters SET places = places + (SELECT v.by FROM v WHERE v.user_id = crm_counters.user_id)
+			WHERE tenant_id = ? AND kind = ? AND user_id IN (SELECT v.user_id FROM v)`, part, n, c.kind)
 		if err != nil {
 			return err
 		}
@@ -111,7 +112,9 @@ func (o *operations) Append(ctx context.Context, tenant kernel.TenantID, ops ...
 }
 
 // List see [customer.OperationRepository].
-func (o *operations) List(ctx context.Context, tenant kernel.TenantID, sc kernel.Scope, f customer.OperationFilter, w kernel.Window) ([]customer.Operation, error) {
+func (o *operations) List(
+	ctx context.Context, tenant kernel.TenantID, sc kernel.Scope, f customer.OperationFilter, w kernel.Window,
+) ([]customer.Operation, error) {
 	n, err := o.tenant(ctx, tenant)
 	if err != nil {
 		return nil, err

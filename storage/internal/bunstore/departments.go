@@ -150,8 +150,8 @@ func (r *departments) Rebuild(ctx context.Context, tenant kernel.TenantID) error
 	const above = `WITH RECURSIVE up (department_id, ancestor_id, depth) AS (
 		SELECT id, id, 0 FROM crm_departments WHERE tenant_id = ?0
 		UNION ALL
-		SELECT up.department_id, d.parent_id, up.depth + 1 FROM up JOIN crm_departments d ON d.tenant_id = ?0 AND d.id = up.ancestor_id
-		WHERE d.parent_id IS NOT NULL) `
+		SELECT up.department_id, d.parent_id, up.depth + 1 FROM up CROSS JOIN crm_departments d
+		WHERE d.tenant_id = ?0 AND d.id = up.ancestor_id AND d.parent_id IS NOT NULL) `
 	if _, err := t.exec(ctx, above+`DELETE FROM crm_department_tree WHERE tenant_id = ?0
 		AND (department_id, ancestor_id, depth) NOT IN (SELECT department_id, ancestor_id, depth FROM up)`, n); err != nil {
 		return err
@@ -161,7 +161,7 @@ func (r *departments) Rebuild(ctx context.Context, tenant kernel.TenantID) error
 	return err
 }
 
-// checkTree climbs down from the roots: what it does not come by hangs on a circle.
+// checkTree climbs down from the roots: what it does not come by hangs on a circle. (CROSS JOIN: see grantee.go.)
 func (t *tx) checkTree(ctx context.Context, n int64) error {
 	var tree struct {
 		Total, Reached, Depth int
@@ -169,7 +169,7 @@ func (t *tx) checkTree(ctx context.Context, n int64) error {
 	err := t.raw(`WITH RECURSIVE down (id, depth) AS (
 			SELECT id, 0 FROM crm_departments WHERE tenant_id = ?0 AND parent_id IS NULL
 			UNION ALL
-			SELECT d.id, down.depth + 1 FROM down JOIN crm_departments d ON d.tenant_id = ?0 AND d.parent_id = down.id)
+			SELECT d.id, down.depth + 1 FROM down CROSS JOIN crm_departments d WHERE d.tenant_id = ?0 AND d.parent_id = down.id)
 		SELECT (SELECT count(*) FROM crm_departments WHERE tenant_id = ?0) AS total, count(*) AS reached, coalesce(max(depth), 0) AS depth FROM down`,
 		n).Scan(ctx, &tree)
 	switch {

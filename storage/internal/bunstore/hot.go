@@ -81,10 +81,10 @@ func (h *handle) prepare(ctx context.Context, qs map[string]hotQuery) error {
 	}
 	stmts := map[string]*sql.Stmt{}
 	for name, q := range qs {
-		st, err := h.db.PrepareContext(ctx, q.text)
+		st, err := h.db.PrepareContext(ctx, q.text) //nolint:sqlclosecheck // kept as long as the handle, which is the host's to close
 		if err != nil {
 			for _, st := range stmts {
-				st.Close() //nolint:errcheck // the error that counts is the one above
+				_ = st.Close() // the error that counts is the one above
 			}
 			return fmt.Errorf("preparing %s: %w", name, err)
 		}
@@ -105,7 +105,7 @@ func (t *tx) query(ctx context.Context, name string, args named, dest any) error
 		}
 		values[i] = v
 	}
-	rows, err := t.rows(ctx, name, q.text, values)
+	rows, err := t.rows(ctx, name, q.text, values) //nolint:rowserrcheck // ScanRows checks and closes
 	if err != nil {
 		return err
 	}
@@ -119,7 +119,7 @@ func (t *tx) rows(ctx context.Context, name, text string, values []any) (*sql.Ro
 	host, isTx := t.conn.(*sql.Tx)
 	switch {
 	case st != nil && isTx:
-		return host.StmtContext(ctx, st).QueryContext(ctx, values...)
+		return host.StmtContext(ctx, st).QueryContext(ctx, values...) //nolint:sqlclosecheck // the transaction closes it
 	case st != nil && t.conn == t.h.db:
 		return st.QueryContext(ctx, values...)
 	}

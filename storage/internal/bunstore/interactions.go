@@ -99,7 +99,9 @@ func (c *interactions) List(ctx context.Context, tenant kernel.TenantID, id cust
 }
 
 // Pending see [customer.InteractionRepository].
-func (c *interactions) Pending(ctx context.Context, tenant kernel.TenantID, sc kernel.Scope, staff kernel.UserID, before time.Time, w kernel.Window) ([]*customer.Interaction, error) {
+func (c *interactions) Pending(
+	ctx context.Context, tenant kernel.TenantID, sc kernel.Scope, staff kernel.UserID, before time.Time, w kernel.Window,
+) ([]*customer.Interaction, error) {
 	t := (*tx)(c)
 	n, err := t.tenant(ctx, tenant)
 	if err != nil {

@@ -82,7 +82,7 @@ func (t *tx) numbered(ctx context.Context, tenant int64, changes []kernel.Change
 }
 
 func (t *tx) raiseSeqs(ctx context.Context, tenant int64, subjects []kernel.Ref, count, last map[kernel.Ref]int64) error {
-	values := make([]any, len(subjects))
+	values := make(tuples, len(subjects))
 	for i, ref := range subjects {
 		values[i] = tuple{tenant, ref.Kind, ref.ID, count[ref]}
 	}
@@ -93,7 +93,7 @@ func (t *tx) raiseSeqs(ctx context.Context, tenant int64, subjects []kernel.Ref,
 	}
 	err := t.raw(`INSERT INTO crm_subjects AS s (tenant_id, kind, record_id, seq) VALUES ?
 		ON CONFLICT (tenant_id, kind, record_id) DO UPDATE SET seq = s.seq + excluded.seq RETURNING kind, record_id, seq`,
-		tuples(values)).Scan(ctx, &got)
+		values).Scan(ctx, &got)
 	for _, g := range got {
 		last[kernel.Ref{Kind: g.Kind, ID: g.RecordID}] = g.Seq
 	}

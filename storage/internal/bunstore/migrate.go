@@ -135,7 +135,7 @@ func (s *Store) migrating(ctx context.Context, fn func(ctx context.Context, db s
 	if err != nil {
 		return s.translate(err, false)
 	}
-	defer own.Rollback() //nolint:errcheck // does nothing after a commit
+	defer own.Rollback() // does nothing after a commit
 	if err := s.lockMigrations(ctx, own); err != nil {
 		return err
 	}

@@ -58,6 +58,14 @@ func (n Names) rename(name string) string {
 	return prefix + rest
 }
 
+// safeName is a name that was checked, as an argument of a query: our own word with the host's prefix and schema.
+type safeName string
+
+// AppendQuery writes the name as it is.
+func (n safeName) AppendQuery(_ schema.QueryGen, b []byte) ([]byte, error) {
+	return append(b, n...), nil
+}
+
 // apply renames the tables of all models. bun keeps its tables per dialect, and every store has a dialect of its own.
 func (n Names) apply(db *bun.DB) {
 	for _, model := range models {

@@ -72,7 +72,7 @@ func (r *records) look(ctx context.Context, tenant kernel.TenantID, lock bool, i
 	return found, nil
 }
 
-func (r *records) tableName() bun.Safe { return bun.Safe(r.eng.Names.rename(r.table)) }
+func (r *records) tableName() safeName { return safeName(r.eng.Names.rename(r.table)) }
 
 // Move see [pool.Repository].
 func (r *records) Move(ctx context.Context, mv pool.Move) error {

@@ -118,8 +118,10 @@ func (s *Store) tx(c storage.Conn, h *handle) *tx {
 func (s *Store) Do(ctx context.Context, m kernel.Mode, fn func(context.Context, storage.Tx) error) error {
 	switch {
 	case s.joined != nil && m == kernel.OwnCommit:
-		return &kernel.Error{Code: kernel.ErrInvalid, Reason: kernel.OwnCommits,
-			Err: errors.New("this call commits in batches and cannot run inside a host's transaction")}
+		return &kernel.Error{
+			Code: kernel.ErrInvalid, Reason: kernel.OwnCommits,
+			Err: errors.New("this call commits in batches and cannot run inside a host's transaction"),
+		}
 	case s.joined != nil:
 		return s.translate(s.savepoint(ctx, fn), false)
 	case m == kernel.Read:
@@ -140,7 +142,7 @@ func (s *Store) transact(ctx context.Context, fn func(context.Context, storage.T
 	if err != nil {
 		return s.translate(err, false)
 	}
-	defer own.Rollback() //nolint:errcheck // does nothing after a commit; after an error that error is what counts
+	defer own.Rollback() // does nothing after a commit; after an error that error is what counts
 	t := s.tx(own, s.write)
 	if err := fn(ctx, t); err != nil {
 		return s.translate(err, false)
@@ -169,7 +171,7 @@ func (s *Store) savepoint(ctx context.Context, fn func(context.Context, storage.
 			}
 		}
 	}()
-	if err = fn(ctx, s.tx(s.joined, s.write)); err != nil {
+	if err := fn(ctx, s.tx(s.joined, s.write)); err != nil {
 		return err
 	}
 	_, err = s.joined.ExecContext(ctx, "RELEASE SAVEPOINT crm")
@@ -222,7 +224,7 @@ func (t *tx) exec(ctx context.Context, text string, args ...any) (int, error) {
 }
 
 // table is the host's name of one of our tables.
-func (s *Store) table(name string) bun.Safe { return bun.Safe(s.eng.Names.rename("crm_" + name)) }
+func (s *Store) table(name string) safeName { return safeName(s.eng.Names.rename("crm_" + name)) }
 
 // at is a time as an argument of a hot statement; bun's columns do the same by themselves.
 func (s *Store) at(t time.Time) any {
@@ -302,8 +304,10 @@ func (t *tx) tenant(ctx context.Context, id kernel.TenantID) (int64, error) {
 	if n, ok := t.known[id]; ok {
 		return n, nil
 	}
-	if n, ok := t.tenants.Load(id); ok {
-		return n.(int64), nil
+	if kept, ok := t.tenants.Load(id); ok {
+		if n, ok := kept.(int64); ok {
+			return n, nil
+		}
 	}
 	var n int64
 	err := t.raw("SELECT id FROM crm_tenants WHERE key = ? AND dropped_at IS NULL", string(id)).Scan(ctx, &n)

@@ -3,6 +3,7 @@ package bunstore
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/uptrace/bun"
@@ -40,7 +41,7 @@ func (r *records) due(n int64, s pool.Sweep) (dueSQL, error) {
 		wins, winArgs = append(wins, fmt.Sprintf("WHEN %s THEN %d", c.SQL, i)), append(winArgs, c.Args...)
 		if rule.Acts {
 			acts, actArgs = append(acts, "("+c.SQL+")"), append(actArgs, c.Args...)
-			numbers = append(numbers, fmt.Sprint(i))
+			numbers = append(numbers, strconv.Itoa(i))
 		}
 	}
 	d.winner = schema.SafeQuery("CASE "+strings.Join(wins, " ")+" END", winArgs)
@@ -176,7 +177,8 @@ func (r *records) releaseStepwise(ctx context.Context, n int64, s pool.Sweep, d 
 			continue
 		}
 		args["ids"], args["rule_id"], args["rule"] = bun.List(ids), int64(s.Rules[i].ID), ruleText(s.Rules[i])
-		if _, err := r.exec(ctx, `INSERT INTO crm_operations (tenant_id, kind, record_id, action, actor, from_owner, pool_id, reason, note, rule_id, rule, request, at)
+		if _, err := r.exec(ctx, `INSERT INTO crm_operations
+				(tenant_id, kind, record_id, action, actor, from_owner, pool_id, reason, note, rule_id, rule, request, at)
 			SELECT ?tenant, ?kind, id, 'recycle', ?by, owner_id, pool_id, ?reason, '', ?rule_id, ?rule, ?request, ?now
 			FROM `+r.table+` WHERE tenant_id = ?tenant AND id IN (?ids) ORDER BY id`, args); err != nil {
 			return nil, err

@@ -144,7 +144,7 @@ func (c *tags) Of(ctx context.Context, tenant kernel.TenantID, sc kernel.Scope, 
 		OfID customer.ID
 		tagRow
 	}
-	q := t.ofCustomers(t.db.NewSelect().Model((*customerTagRow)(nil)).ColumnExpr("ct.customer_id AS of_id, g.*"), "ct", n, sc).
+	q := t.ofCustomers(t.db.NewSelect().Model((*customerTagRow)(nil)).ColumnExpr("ct.customer_id AS of_id, "+t.columnsOf((*tagRow)(nil), "g.")), "ct", n, sc).
 		Join("JOIN ? AS g ON g.tenant_id = ct.tenant_id AND g.id = ct.tag_id", t.table("tags")).Where("g.deleted_at IS NULL")
 	if err := q.Where("ct.customer_id IN (?)", bun.List(ids)).Order("g.name").Conn(t.conn).Scan(ctx, &rows); err != nil {
 		return nil, err

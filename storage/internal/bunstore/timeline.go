@@ -92,7 +92,7 @@ func (t *tx) adHoc(ctx context.Context, name, text string, args named, dest any)
 	for i, a := range q.args {
 		values[i] = args[a]
 	}
-	rows, err := t.rows(ctx, name, q.text, values)
+	rows, err := t.rows(ctx, name, q.text, values) //nolint:rowserrcheck // ScanRows does
 	if err != nil {
 		return err
 	}

@@ -48,7 +48,7 @@ func (r *trail) Audit(ctx context.Context, tenant kernel.TenantID, f team.TrailF
 		ID int64
 		auditRow
 	}
-	q := told(t.db.NewSelect().Model((*auditRow)(nil)), n, f).ColumnExpr("w.id, "+t.columnsOf((*auditRow)(nil), "w.")).
+	q := told(t.db.NewSelect().Model((*auditRow)(nil)), n, f).ColumnExpr("w.id, " + t.columnsOf((*auditRow)(nil), "w.")).
 		Order("w.id DESC").Limit(int64(w.Limit) + 1).Conn(t.conn)
 	if len(w.After) > 0 {
 		q = q.Where("w.id < ?", w.After[0])
@@ -81,7 +81,7 @@ func (r *trail) Events(ctx context.Context, tenant kernel.TenantID, f team.Trail
 		ID int64
 		eventRow
 	}
-	q := told(t.db.NewSelect().Model((*eventRow)(nil)), n, f).ColumnExpr("e.id, "+t.columnsOf((*eventRow)(nil), "e.")).
+	q := told(t.db.NewSelect().Model((*eventRow)(nil)), n, f).ColumnExpr("e.id, " + t.columnsOf((*eventRow)(nil), "e.")).
 		Order(order).Limit(int64(w.Limit) + 1).Conn(t.conn)
 	if len(w.After) > 0 {
 		q = q.Where("? > ?", bun.Ident(order), w.After[0])

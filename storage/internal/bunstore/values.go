@@ -6,7 +6,7 @@ import "github.com/uptrace/bun/schema"
 type tuple []any
 
 // tuples is a VALUES list as one argument of a raw query.
-type tuples []any
+type tuples []tuple
 
 // AppendQuery writes (a, b), (c, d). An empty list is a bug of the caller: SQL has no empty VALUES.
 func (ts tuples) AppendQuery(gen schema.QueryGen, b []byte) ([]byte, error) {
@@ -18,7 +18,7 @@ func (ts tuples) AppendQuery(gen schema.QueryGen, b []byte) ([]byte, error) {
 			b = append(b, ", "...)
 		}
 		b = append(b, '(')
-		for j, v := range row.(tuple) {
+		for j, v := range row {
 			if j > 0 {
 				b = append(b, ", "...)
 			}
