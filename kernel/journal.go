@@ -11,7 +11,7 @@ import (
 // the outbox, both in the transaction of the change itself.
 type Change struct {
 	Subject Ref    // whose order of events it belongs to: the customer if there is one
-	Seq     int64  // its place in that order; 0 lets the journal count, for subjects that have no row with a seq
+	Seq     int64  // its place in that order, where the writer has raised the seq of the subject's row; 0 lets the journal raise it
 	Ref     Ref    // the record that changed
 	Type    string // "customer.updated", "contact.created", …
 	Before  any    // rendered as JSON; nil when it was made

@@ -103,6 +103,8 @@ type TrailRepository interface {
 	Audit(ctx context.Context, t kernel.TenantID, f TrailFilter, w kernel.Window) ([]kernel.AuditEntry, error)
 	// Events must return w.Limit+1 events at most: of one subject in the order of seq, else in the order of ids.
 	Events(ctx context.Context, t kernel.TenantID, f TrailFilter, w kernel.Window) ([]kernel.Event, error)
+	// Visible must return whether a customer exists within the scope.
+	Visible(ctx context.Context, t kernel.TenantID, s kernel.Scope, customer int64) (bool, error)
 	// ForgetRequests must delete outcomes noted before an instant, at most a number, and return how many.
 	ForgetRequests(ctx context.Context, t kernel.TenantID, before time.Time, atMost int) (int, error)
 }

@@ -55,6 +55,7 @@ func Run(t *testing.T, open Open) {
 		{"Team", testTeam},
 		{"Scope", testScope},
 		{"Trail", testTrail},
+		{"Report", testReport},
 		{"Drop", testDrop},
 		{"Migrate", testMigrate},
 		{"Tenants", testTenants},

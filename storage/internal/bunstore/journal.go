@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/openseas/crm/kernel"
+	"github.com/openseas/crm/pool"
 )
 
 type journal tx
@@ -66,6 +67,10 @@ func (t *tx) numbered(ctx context.Context, tenant int64, changes []kernel.Change
 		return cmp.Compare(a.ID, b.ID)
 	})
 	last := make(map[kernel.Ref]int64, len(count))
+	subjects, err := t.raiseRows(ctx, tenant, subjects, count, last)
+	if err != nil {
+		return nil, err
+	}
 	for part := range slices.Chunk(subjects, t.batch()) {
 		if err := t.raiseSeqs(ctx, tenant, part, count, last); err != nil {
 			return nil, err
@@ -79,6 +84,27 @@ func (t *tx) numbered(ctx context.Context, tenant int64, changes []kernel.Change
 		}
 	}
 	return all, nil
+}
+
+// raiseRows raises the seqs of subjects that have a row of their own, in the order of the ids, and returns the others.
+func (t *tx) raiseRows(ctx context.Context, tenant int64, subjects []kernel.Ref, count, last map[kernel.Ref]int64) (others []kernel.Ref, err error) {
+	for _, ref := range subjects {
+		table, owned := recordTables[pool.Kind(ref.Kind)]
+		if !owned {
+			others = append(others, ref)
+			continue
+		}
+		var seqs []int64
+		err := t.raw("UPDATE "+table+" SET seq = seq + ? WHERE tenant_id = ? AND id = ? RETURNING seq", count[ref], tenant, ref.ID).Scan(ctx, &seqs)
+		switch {
+		case err != nil:
+			return nil, err
+		case len(seqs) == 0:
+			return nil, kernel.ErrNotFound
+		}
+		last[ref] = seqs[0]
+	}
+	return others, nil
 }
 
 func (t *tx) raiseSeqs(ctx context.Context, tenant int64, subjects []kernel.Ref, count, last map[kernel.Ref]int64) error {

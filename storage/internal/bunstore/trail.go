@@ -7,6 +7,7 @@ import (
 
 	"github.com/uptrace/bun"
 
+	"github.com/openseas/crm/customer"
 	"github.com/openseas/crm/kernel"
 	"github.com/openseas/crm/team"
 )
@@ -105,6 +106,12 @@ func asRaw(text nullText) json.RawMessage {
 		return nil
 	}
 	return json.RawMessage(text)
+}
+
+// Visible see [team.TrailRepository].
+func (r *trail) Visible(ctx context.Context, tenant kernel.TenantID, sc kernel.Scope, id int64) (bool, error) {
+	found, err := (*customers)(r).Get(ctx, tenant, sc, customer.ID(id))
+	return len(found) == 1, err
 }
 
 // ForgetRequests see [team.TrailRepository].
