@@ -20,6 +20,8 @@ func PostgresError(err error) (code kernel.Code, field string, answered bool) {
 		return "", "", false
 	case state == "40001", state == "40P01", state == "55P03":
 		return kernel.ErrRetry, "", true
+	case state == "23503": // what it refers to was there a moment ago: a tenant or a pool that is being deleted
+		return kernel.ErrRetry, "", true
 	case strings.HasPrefix(state, "23"):
 		return kernel.ErrConflict, fieldOf(constraint(err)), true
 	case strings.HasPrefix(state, "57P"), strings.HasPrefix(state, "08"): // the server is going down, or the connection is
@@ -81,6 +83,9 @@ func SQLiteError(err error) (code kernel.Code, field string, answered bool) {
 	result, ok := sqliteCode(err)
 	if !ok {
 		return "", "", false
+	}
+	if result == 787 { // a foreign key: what it refers to was there a moment ago
+		return kernel.ErrRetry, "", true
 	}
 	switch result & 0xff {
 	case 5, 6: // busy, locked

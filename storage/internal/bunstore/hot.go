@@ -48,7 +48,7 @@ func (s *Store) number(text string) (q hotQuery) {
 
 // compile makes the text of every hot statement, once.
 func (s *Store) compile() map[string]hotQuery {
-	hot := map[string]hotQuery{"customer.get": s.number(s.getCustomer())}
+	hot := map[string]hotQuery{"customer.get": s.number(s.getCustomer()), "customer.timeline": s.number(timelineSQL)}
 	for kind, table := range recordTables {
 		s.compileClaim(hot, kind, table)
 	}

@@ -74,7 +74,7 @@ func (c *customers) Timeline(ctx context.Context, tenant kernel.TenantID, id cus
 		}
 	}
 	var rows []timelineRow
-	err = t.adHoc(ctx, "customer.timeline", timelineSQL, named{
+	err = t.query(ctx, "customer.timeline", named{
 		"tenant": n, "customer": int64(id), "at": t.at(at), "limit": w.Limit + 1,
 		"order": bound[1], "operation": bound[2], "interaction": bound[3],
 	}, &rows)
@@ -83,20 +83,6 @@ func (c *customers) Timeline(ctx context.Context, tenant kernel.TenantID, id cus
 		entries[i] = rows[i].domain()
 	}
 	return entries, err
-}
-
-// adHoc is query for a statement that compile does not know: its arguments are bound as well, but it is not prepared.
-func (t *tx) adHoc(ctx context.Context, name, text string, args named, dest any) error {
-	q := t.Store.number(text)
-	values := make([]any, len(q.args))
-	for i, a := range q.args {
-		values[i] = args[a]
-	}
-	rows, err := t.rows(ctx, name, q.text, values) //nolint:rowserrcheck // ScanRows does
-	if err != nil {
-		return err
-	}
-	return t.db.ScanRows(ctx, rows, dest)
 }
 
 // farFuture is later than every time that is accepted.
