@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"time"
 
 	"github.com/openseas/crm/customer"
@@ -21,6 +22,19 @@ type (
 	Date     = kernel.Date
 	Page     = kernel.Page
 	Error    = kernel.Error
+	Code     = kernel.Code
+	Reason   = kernel.Reason
+	Ref      = kernel.Ref
+	Several  = kernel.Several
+)
+
+// List is one page of a list.
+type List[T any] = kernel.List[T]
+
+// What a call that takes many does when not everything can be had.
+const (
+	AllOrNothing = kernel.AllOrNothing
+	WhatCanBeHad = kernel.WhatCanBeHad
 )
 
 // The codes of errors: errors.Is(err, crm.ErrNotFound).
@@ -36,6 +50,34 @@ const (
 
 // System is the explicit actor of jobs and set-up, with the reason that the audit trail will show. See [kernel.System].
 func System(t TenantID, reason string) Actor { return kernel.System(t, reason) }
+
+// All walks a list page by page: the cursor is its own matter.
+//
+//	for c, err := range crm.All(func(p crm.Page) (crm.List[*customer.Customer], error) {
+//		return c.Customers.List(ctx, li, customer.Filter{InPool: true}, p)
+//	}) { … }
+//
+// An error ends it, as its last pair.
+func All[T any](list func(Page) (List[T], error)) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		for p := (Page{Limit: 500}); ; {
+			l, err := list(p)
+			if err != nil {
+				var none T
+				yield(none, err)
+				return
+			}
+			for _, item := range l.Items {
+				if !yield(item, nil) {
+					return
+				}
+			}
+			if p.After = l.Next; l.Next == "" {
+				return
+			}
+		}
+	}
+}
 
 // Options may be nil, and so may each field.
 type Options struct {

@@ -42,7 +42,9 @@ func (d *Deal) check(now time.Time) error {
 
 // RecordDeal writes an order of a customer, which makes the customer won (rules.md, Stage and places): its place under
 // the owner's cap is free from then on. The same number again with the same content changes nothing and reports false;
-// with other content it is a conflict (reason Reused).
+// with other content it is a conflict (reason Reused): name the order's own time, and not that of the call. The customer
+// must lie within the actor's customer.update, which those of a pool do only for the system actor and for roles that
+// reach everything.
 func (s *Service) RecordDeal(ctx context.Context, a kernel.Actor, d Deal) (recorded bool, err error) {
 	const op = "customer.RecordDeal"
 	if err := d.check(s.core.Clock.Now()); err != nil {

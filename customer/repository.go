@@ -36,6 +36,8 @@ type Repository interface {
 	Get(ctx context.Context, t kernel.TenantID, s kernel.Scope, ids ...ID) ([]*Customer, error)
 	// Lock is Get with the rows locked until the end of the transaction; deleted asks for the deleted ones instead.
 	Lock(ctx context.Context, t kernel.TenantID, s kernel.Scope, deleted bool, ids ...ID) ([]*Customer, error)
+	// ByKey must return the customers that have these keys of the host's system, in the order of their ids.
+	ByKey(ctx context.Context, t kernel.TenantID, s kernel.Scope, system string, externalIDs ...string) ([]*Customer, error)
 	// LockByKey finds customers by the host's key, in the order of their ids, and locks them; deleted ones come only where
 	// no other has the key.
 	LockByKey(ctx context.Context, t kernel.TenantID, system string, externalIDs ...string) ([]*Customer, error)

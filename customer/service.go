@@ -66,6 +66,40 @@ func (s *Service) GetMany(ctx context.Context, a kernel.Actor, ids []ID) ([]*Cus
 	})
 }
 
+// GetByKey returns the customer that has the host's key: the system and the id there (ExternalSystem and ExternalID).
+func (s *Service) GetByKey(ctx context.Context, a kernel.Actor, system, externalID string) (*Customer, error) {
+	return kernel.Ask(ctx, &s.core, a, "customer.GetByKey", kernel.CustomerRead, func(ctx context.Context, c *kernel.Call[Tx]) (*Customer, error) {
+		if err := checkKeys(system, externalID); err != nil {
+			return nil, err
+		}
+		return one(c.Tx.Customers().ByKey(ctx, a.Tenant, c.Scope, system, externalID))
+	})
+}
+
+// GetManyByKey is GetByKey for at most 10,000 keys of one system: those that exist within the scope, in the order of
+// their ids.
+func (s *Service) GetManyByKey(ctx context.Context, a kernel.Actor, system string, externalIDs []string) ([]*Customer, error) {
+	const op = "customer.GetManyByKey"
+	if err := kernel.FirstError(kernel.CheckItems("external_ids", len(externalIDs)), checkKeys(system, externalIDs...)); err != nil {
+		return nil, kernel.Wrap(op, err)
+	}
+	return kernel.Ask(ctx, &s.core, a, op, kernel.CustomerRead, func(ctx context.Context, c *kernel.Call[Tx]) ([]*Customer, error) {
+		return c.Tx.Customers().ByKey(ctx, a.Tenant, c.Scope, system, externalIDs...)
+	})
+}
+
+func checkKeys(system string, externalIDs ...string) error {
+	if err := kernel.CheckName("external_system", system, 50); err != nil {
+		return err
+	}
+	for i, id := range externalIDs {
+		if err := kernel.CheckName("external_id", id, 100); err != nil {
+			return kernel.At(i, err)
+		}
+	}
+	return nil
+}
+
 // List returns a page of the customers that the filter leaves, in the order they were made, or newest first.
 func (s *Service) List(ctx context.Context, a kernel.Actor, f Filter, p kernel.Page) (kernel.List[*Customer], error) {
 	const op = "customer.List"

@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"github.com/shopspring/decimal"
+
 	"github.com/openseas/crm/kernel"
 )
 
@@ -16,14 +18,14 @@ const (
 // Entry is one line of a customer's timeline: an interaction, a step of its ownership, or an order. The fields that a
 // kind does not have are empty.
 type Entry struct {
-	At      time.Time     `json:"at"`
-	Ref     kernel.Ref    `json:"ref"`                  // its kind is InteractionKind, OperationKind or OrderKind
-	By      kernel.UserID `json:"by"`                   // the staff of an interaction; else who did it
-	What    string        `json:"what"`                 // the interaction's type, the operation's action, the order's status
-	Subject string        `json:"subject,omitempty"`    // of an interaction; the rule or reason of an operation; the order's number
-	Amount  string        `json:"amount,omitempty"`     // of an order, with 4 decimals
-	From    kernel.UserID `json:"from_owner,omitempty"` // of an operation
-	To      kernel.UserID `json:"to_owner,omitempty"`   // of an operation
+	At      time.Time           `json:"at"`
+	Ref     kernel.Ref          `json:"ref"`                  // its kind is InteractionKind, OperationKind or OrderKind
+	By      kernel.UserID       `json:"by"`                   // the staff of an interaction; else who did it
+	What    string              `json:"what"`                 // the interaction's type, the operation's action, the order's status
+	Subject string              `json:"subject,omitempty"`    // of an interaction; the rule or reason of an operation; the order's number
+	Amount  decimal.NullDecimal `json:"amount"`               // of an order
+	From    kernel.UserID       `json:"from_owner,omitempty"` // of an operation
+	To      kernel.UserID       `json:"to_owner,omitempty"`   // of an operation
 }
 
 // Rank is the place of the entry's kind among entries of one instant: interactions, which mean most, are the newest.

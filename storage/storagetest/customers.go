@@ -337,6 +337,47 @@ func testCustomerLists(t *testing.T, open Open) {
 		require.NoError(t, err)
 		require.Len(t, l.Items, 6)
 	})
+	t.Run("the host's key finds a customer within the scope, and no deleted one", func(t *testing.T) {
+		b := setup(t, open)
+		c := &customer.Customer{Name: "x", ExternalSystem: "erp", ExternalID: "4711", Ownership: customer.Ownership{OwnerID: "li"}}
+		require.NoError(t, b.Customers.Create(t.Context(), li, c))
+		got, err := b.Customers.GetByKey(t.Context(), li, "erp", "4711")
+		require.NoError(t, err)
+		require.Equal(t, c, got)
+		for _, miss := range []struct {
+			who        crm.Actor
+			system, id string
+		}{{wang, "erp", "4711"}, {otherLi, "erp", "4711"}, {li, "shop", "4711"}, {li, "erp", "4712"}} {
+			_, err = b.Customers.GetByKey(t.Context(), miss.who, miss.system, miss.id)
+			require.ErrorIs(t, err, crm.ErrNotFound, miss)
+		}
+		many, err := b.Customers.GetManyByKey(t.Context(), li, "erp", []string{"1", "4711", "2"})
+		require.NoError(t, err)
+		require.Equal(t, []*customer.Customer{c}, many)
+		_, err = b.Customers.GetByKey(t.Context(), li, "erp", "")
+		requireError(t, err, crm.ErrInvalid, kernel.Empty, "external_id")
+		require.NoError(t, b.Customers.Delete(t.Context(), boss, c.ID, 1))
+		_, err = b.Customers.GetByKey(t.Context(), boss, "erp", "4711")
+		require.ErrorIs(t, err, crm.ErrNotFound)
+	})
+	t.Run("all pages of a list are walked, until the caller has enough", func(t *testing.T) {
+		b := setup(t, open)
+		b.create(1100, "")
+		n := 0
+		for c, err := range crm.All(func(p crm.Page) (crm.List[*customer.Customer], error) {
+			return b.Customers.List(t.Context(), li, customer.Filter{InPool: true}, p)
+		}) {
+			require.NoError(t, err)
+			require.NotZero(t, c.ID)
+			n++
+		}
+		require.Equal(t, 1100, n)
+		for _, err := range crm.All(func(p crm.Page) (crm.List[*customer.Customer], error) {
+			return b.Customers.List(t.Context(), crm.Actor{}, customer.Filter{}, p)
+		}) {
+			require.ErrorIs(t, err, crm.ErrInvalid)
+		}
+	})
 	t.Run("many come in the order asked, without those that are not there", func(t *testing.T) {
 		b := setup(t, open)
 		ids := b.create(3, "li")

@@ -33,12 +33,16 @@ func testTimeline(t *testing.T, open Open) {
 		for i := range l.Items {
 			require.Positive(t, l.Items[i].Ref.ID)
 			require.Equal(t, time.UTC, l.Items[i].At.Location())
-			l.Items[i].Ref.ID = 0
+			require.Equal(t, l.Items[i].Ref.Kind == customer.OrderKind, l.Items[i].Amount.Valid)
+			if l.Items[i].Amount.Valid {
+				require.True(t, deal.Amount.Equal(l.Items[i].Amount.Decimal))
+			}
+			l.Items[i].Ref.ID, l.Items[i].Amount = 0, decimal.NullDecimal{}
 		}
 		ref := func(kind string) kernel.Ref { return kernel.Ref{Kind: kind} }
 		require.Equal(t, []customer.Entry{
 			{At: start.Add(3 * time.Hour), Ref: ref("operation"), By: "li", What: "release", From: "li"},
-			{At: start.Add(2 * time.Hour), Ref: ref("order"), By: "li", What: "completed", Subject: "O-1", Amount: "1234.5000"},
+			{At: start.Add(2 * time.Hour), Ref: ref("order"), By: "li", What: "completed", Subject: "O-1"},
 			{At: start.Add(time.Hour), Ref: ref("interaction"), By: "wang", What: "visit", Subject: "first visit"},
 			{At: start, Ref: ref("operation"), By: kernel.SystemUser, What: "create", To: "li"},
 		}, l.Items)

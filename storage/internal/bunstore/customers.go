@@ -182,6 +182,21 @@ func (t *tx) forUpdate(q *bun.SelectQuery) *bun.SelectQuery {
 	return q
 }
 
+// ByKey see [customer.Repository].
+func (c *customers) ByKey(
+	ctx context.Context, tenant kernel.TenantID, sc kernel.Scope, system string, keys ...string,
+) ([]*customer.Customer, error) {
+	t := (*tx)(c)
+	n, err := t.tenant(ctx, tenant)
+	if err != nil || len(keys) == 0 {
+		return nil, err
+	}
+	var rows []customerRow
+	err = within(t.db.NewSelect().Model(&rows), n, sc).Where("t.external_system = ?", system).
+		Where("t.external_id IN (?)", bun.List(keys)).Order("t.id").Conn(t.conn).Scan(ctx)
+	return toCustomers(rows), err
+}
+
 // LockByKey see [customer.Repository].
 func (c *customers) LockByKey(ctx context.Context, tenant kernel.TenantID, system string, keys ...string) ([]*customer.Customer, error) {
 	t := (*tx)(c)

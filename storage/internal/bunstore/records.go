@@ -154,6 +154,11 @@ func (r *records) tellMove(ctx context.Context, mv pool.Move) error {
 		if home != x.PoolID {
 			before["pool_id"], after["pool_id"] = x.PoolID, home
 		}
+		for name, text := range map[string]string{"reason": mv.Reason, "note": mv.Note} {
+			if text != "" {
+				after[name] = text
+			}
+		}
 		changes[i] = kernel.Change{Subject: ref, Seq: x.Seq + 1, Ref: ref, Type: string(r.kind) + pastOf(mv.Action), Before: before, After: after}
 	}
 	if err := (&operations{r.tx, string(r.kind)}).Append(ctx, mv.By.Tenant, ops...); err != nil {
@@ -168,6 +173,8 @@ func pastOf(a customer.Action) string {
 		return ".claimed"
 	case customer.Recycled:
 		return ".recycled"
+	case customer.TakenOff:
+		return ".removed"
 	}
 	return ".released"
 }

@@ -5,6 +5,8 @@ import (
 	"math"
 	"time"
 
+	"github.com/shopspring/decimal"
+
 	"github.com/openseas/crm/customer"
 	"github.com/openseas/crm/kernel"
 )
@@ -44,14 +46,10 @@ type timelineRow struct {
 }
 
 func (r *timelineRow) domain() customer.Entry {
-	e := customer.Entry{
+	return customer.Entry{
 		At: time.Time(r.At), Ref: kernel.Ref{Kind: timelineKinds[r.Source], ID: r.ID}, By: r.Who, What: r.What, Subject: r.Subject,
-		From: kernel.UserID(r.FromOwner), To: kernel.UserID(r.ToOwner),
+		From: kernel.UserID(r.FromOwner), To: kernel.UserID(r.ToOwner), Amount: decimal.NullDecimal(r.Amount),
 	}
-	if r.Amount.Valid {
-		e.Amount = r.Amount.Decimal.StringFixed(4)
-	}
-	return e
 }
 
 // Timeline see [customer.Repository].
