@@ -14,7 +14,7 @@ import (
 	"github.com/openseas/crm/storage"
 )
 
-// Migrations are our own sixty lines and not bun/migrate, whose lock is a row that a killed process leaves behind: here
+// Migrations are run by our own code and not by bun/migrate, whose lock is a row that a killed process leaves behind: here
 // the lock and the mark belong to the transaction of the migration, so a crash releases the one and undoes the other.
 
 // migration is one numbered pair of files: 0001_ground.up.sql and 0001_ground.down.sql.
