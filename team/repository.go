@@ -15,6 +15,7 @@ type Tx interface {
 	Departments() DepartmentRepository
 	Roles() RoleRepository
 	Trail() TrailRepository
+	Relay() RelayRepository
 }
 
 // TenantRepository keeps tenants.
@@ -107,4 +108,64 @@ type TrailRepository interface {
 	Visible(ctx context.Context, t kernel.TenantID, s kernel.Scope, customer int64) (bool, error)
 	// ForgetRequests must delete outcomes noted before an instant, at most a number, and return how many.
 	ForgetRequests(ctx context.Context, t kernel.TenantID, before time.Time, atMost int) (int, error)
+}
+
+// Claim is what a relay wants to lease.
+type Claim struct {
+	Token  string     // unique to the call of Deliver
+	Until  time.Time  // when the lease ends
+	After  kernel.Ref // subjects after this one, by kind and id
+	AtMost int        // events
+}
+
+// Taken is what a relay was given.
+type Taken struct {
+	Events []LeasedEvent // subject by subject, each in the order of seq
+	After  kernel.Ref    // where to go on
+	Last   bool          // no subject behind After has undelivered events
+}
+
+// LeasedEvent is an event with the number of its failures.
+type LeasedEvent struct {
+	kernel.Event
+
+	Attempts int
+}
+
+// Failure is what becomes of an event that a handler did not take.
+type Failure struct {
+	ID       int64
+	Subject  kernel.Ref
+	Seq      int64
+	Attempts int
+	Due      time.Time // when it died, if it is dead
+	Dead     bool
+	Error    string
+}
+
+// RelayRepository keeps what became of the events in the outbox. The head of a subject is its undelivered event of the lowest
+// seq. An event is leased by the token that was written last, until its lease ends or another token takes it over.
+type RelayRepository interface {
+	// Take must lease, of subjects whose head is neither dead, nor leased, nor due later, a run of undelivered events that
+	// begins with the head; of two calls at once only one may get a head. It may return nothing before the last subject.
+	Take(ctx context.Context, t kernel.TenantID, c Claim, now time.Time) (Taken, error)
+	// Renew must put off the end of leases that still are the token's, but of none behind an undelivered event that is not,
+	// and return their ids.
+	Renew(ctx context.Context, t kernel.TenantID, token string, until time.Time, ids []int64) ([]int64, error)
+	// Mark must note that events are delivered and end their leases, of those that still are the token's, and return how many.
+	Mark(ctx context.Context, t kernel.TenantID, token string, at time.Time, ids []int64) (int, error)
+	// Fail must note the failure and end the token's leases of this and of later events of the subject; false and nothing when
+	// the lease is not the token's.
+	Fail(ctx context.Context, t kernel.TenantID, token string, f Failure) (bool, error)
+	// Release must end leases that still are the token's.
+	Release(ctx context.Context, t kernel.TenantID, token string, ids []int64) error
+	// Settle must mark a dead letter as given up, or make it due as if it had never failed; known is whether the event exists,
+	// settled whether it was a dead letter.
+	Settle(ctx context.Context, t kernel.TenantID, id int64, skip bool, at time.Time) (known, settled bool, err error)
+	// Dead must return w.Limit+1 dead letters at most, by id.
+	Dead(ctx context.Context, t kernel.TenantID, w kernel.Window) ([]DeadLetter, error)
+	// Backlog must count to MaxBacklog, of subjects too.
+	Backlog(ctx context.Context, t kernel.TenantID) (Backlog, error)
+	// Purge must delete events that were delivered or given up at or before an instant, at most a number, and return how many.
+	Purge(ctx context.Context, t kernel.TenantID, before time.Time, atMost int) (int, error)
 }

@@ -8,12 +8,13 @@ import (
 	"github.com/openseas/crm/kernel"
 )
 
-// Service is the use cases of tenants, and holds those of members, departments, roles and the trail.
+// Service is the use cases of tenants, and holds those of members, departments, roles, the trail and the relay.
 type Service struct {
 	Members     *Members
 	Departments *Departments
 	Roles       *Roles
 	Trail       *Trail
+	Relay       *Relay
 
 	core  kernel.Service[Tx]
 	cache *Cache
@@ -21,7 +22,7 @@ type Service struct {
 
 // NewService is for crm.New.
 func NewService(core kernel.Service[Tx], cache *Cache) *Service {
-	return &Service{&Members{core, cache}, &Departments{core, cache}, &Roles{core, cache}, &Trail{core}, core, cache}
+	return &Service{&Members{core, cache}, &Departments{core, cache}, &Roles{core, cache}, &Trail{core}, &Relay{core}, core, cache}
 }
 
 // CreateTenant makes the tenant that the actor names: with its default public pool, its policies and the built-in roles.

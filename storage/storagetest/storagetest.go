@@ -56,6 +56,7 @@ func Run(t *testing.T, open Open) {
 		{"Scope", testScope},
 		{"Trail", testTrail},
 		{"Report", testReport},
+		{"Relay", testRelay},
 		{"Drop", testDrop},
 		{"Migrate", testMigrate},
 		{"Tenants", testTenants},

@@ -102,6 +102,7 @@ func (t *tx) Members() team.MemberRepository               { return (*members)(t
 func (t *tx) Departments() team.DepartmentRepository       { return (*departments)(t) }
 func (t *tx) Roles() team.RoleRepository                   { return (*roles)(t) }
 func (t *tx) Trail() team.TrailRepository                  { return (*trail)(t) }
+func (t *tx) Relay() team.RelayRepository                  { return (*relay)(t) }
 func (t *tx) Journal() kernel.Journal                      { return (*journal)(t) }
 func (t *tx) Requests() kernel.Requests                    { return (*requests)(t) }
 func (t *tx) Pool(k pool.Kind) pool.Repository             { return &records{t, k, recordTables[k]} }

@@ -92,12 +92,16 @@ func (r *trail) Events(ctx context.Context, tenant kernel.TenantID, f team.Trail
 	}
 	events := make([]kernel.Event, len(rows))
 	for i, x := range rows {
-		events[i] = kernel.Event{
-			ID: x.ID, Subject: x.subject(), Seq: x.Seq, Ref: x.ref(), Type: x.Type, Actor: x.Actor, Request: string(x.Request),
-			At: time.Time(x.At), Data: asRaw(x.Data),
-		}
+		events[i] = x.event(x.ID)
 	}
 	return events, nil
+}
+
+func (r *eventRow) event(id int64) kernel.Event {
+	return kernel.Event{
+		ID: id, Subject: r.subject(), Seq: r.Seq, Ref: r.ref(), Type: r.Type, Actor: r.Actor, Request: string(r.Request),
+		At: time.Time(r.At), Data: asRaw(r.Data),
+	}
 }
 
 // asRaw is JSON as it was written; nil for none.
