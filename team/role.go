@@ -21,6 +21,9 @@ const (
 	Admin     RoleName = "admin"      // everything
 )
 
+// Permission names what a role may do.
+type Permission = kernel.Permission
+
 // The permissions, for hosts that define roles. Package kernel says what each allows. TeamManage and AuditRead concern the
 // whole tenant: only a role that reaches all grants them.
 const (
@@ -46,8 +49,8 @@ const (
 )
 
 // Permissions is every permission that a role can grant.
-func Permissions() []kernel.Permission {
-	return []kernel.Permission{
+func Permissions() []Permission {
+	return []Permission{
 		CustomerRead, CustomerCreate, CustomerUpdate, CustomerDelete, CustomerBlacklist, CustomerSync, TagManage, InteractionWrite,
 		PoolClaim, PoolRelease, PoolAssign, PoolOverrideCap, PoolManage, PoolRecycle, TeamRead, TeamManage, AuditRead, PIIReveal, Export,
 	}
@@ -67,14 +70,14 @@ const (
 
 // Role is a set of permissions with a reach (mission.md, T2). A member with several roles may do what any of them grants.
 type Role struct {
-	ID          RoleID              `json:"id"`
-	Name        RoleName            `json:"name"`            // at most 50
-	Title       string              `json:"title,omitempty"` // at most 100, for people
-	Reach       Reach               `json:"reach"`
-	Permissions []kernel.Permission `json:"permissions"`
-	Version     int64               `json:"version"`
-	CreatedAt   time.Time           `json:"created_at"`
-	UpdatedAt   time.Time           `json:"updated_at"`
+	ID          RoleID       `json:"id"`
+	Name        RoleName     `json:"name"`            // at most 50
+	Title       string       `json:"title,omitempty"` // at most 100, for people
+	Reach       Reach        `json:"reach"`
+	Permissions []Permission `json:"permissions"`
+	Version     int64        `json:"version"`
+	CreatedAt   time.Time    `json:"created_at"`
+	UpdatedAt   time.Time    `json:"updated_at"`
 }
 
 // Ref names the role in audit and events.

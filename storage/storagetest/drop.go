@@ -13,6 +13,7 @@ import (
 	"github.com/openseas/crm/customer"
 	"github.com/openseas/crm/kernel"
 	"github.com/openseas/crm/pool"
+	"github.com/openseas/crm/storage"
 	"github.com/openseas/crm/team"
 )
 
@@ -112,6 +113,37 @@ func testDrop(t *testing.T, open Open) {
 		}
 		_, err := b.Team.Tenant(t.Context(), otherLi)
 		require.NoError(t, err)
+		b.agree()
+	})
+	t.Run("a few rows at a time it goes from those that refer to those that are referred to", func(t *testing.T) {
+		b := setup(t, open)
+		b.fill(boss)
+		b.fill(otherBoss)
+		acme, other := b.tenantNumber("acme"), b.tenantNumber("other")
+		before, steps := b.rows(acme), 0
+		step := func(do func(ctx context.Context, tx storage.Tx) (int, error)) (n int) {
+			err := b.store.Do(t.Context(), kernel.Write, func(ctx context.Context, tx storage.Tx) (err error) {
+				n, err = do(ctx, tx)
+				return err
+			})
+			require.NoError(t, err)
+			return n
+		}
+		require.Zero(t, step(func(ctx context.Context, tx storage.Tx) (int, error) { return tx.Tenants().DropSome(ctx, "other", 2) }), "not marked")
+		step(func(ctx context.Context, tx storage.Tx) (int, error) {
+			known, err := tx.Tenants().BeginDrop(ctx, "other", b.now())
+			require.True(t, known)
+			return 0, err
+		})
+		for n := 2; n > 0; steps++ {
+			n = step(func(ctx context.Context, tx storage.Tx) (int, error) { return tx.Tenants().DropSome(ctx, "other", 2) })
+			require.LessOrEqual(t, n, 2)
+		}
+		require.Greater(t, steps, 20)
+		for table, n := range b.rows(other) {
+			require.Zero(t, n, table)
+		}
+		require.Equal(t, before, b.rows(acme))
 		b.agree()
 	})
 	t.Run("stopped in the middle the tenant is unknown, its name taken; called again it goes to the end", func(t *testing.T) {

@@ -45,6 +45,21 @@ func testRoles(t *testing.T, open Open) {
 		require.ErrorIs(t, err, crm.ErrNotFound)
 		require.ErrorIs(t, b.Team.Roles.Delete(t.Context(), admin, team.Seller), crm.ErrNotFound)
 	})
+	t.Run("what another tenant defines means nothing here", func(t *testing.T) {
+		b := setup(t, open)
+		for _, name := range []team.RoleName{team.Seller, "own"} {
+			_, err := b.Team.Roles.Put(t.Context(), otherBoss, team.Role{Name: name, Reach: team.ReachAll, Permissions: team.Permissions()})
+			require.NoError(t, err)
+		}
+		r, err := b.Team.Rights(t.Context(), li)
+		require.NoError(t, err)
+		require.NotContains(t, r.Grants, team.TeamManage)
+		err = b.Team.Members.Add(t.Context(), boss, team.Member{User: "x", Role: "own"})
+		requireError(t, err, crm.ErrInvalid, kernel.Unknown, "role")
+		r, err = b.Team.Rights(t.Context(), otherLi)
+		require.NoError(t, err)
+		require.True(t, r.Grants[team.TeamManage].All)
+	})
 	t.Run("one that a member has, first or not, active or not, is in use", func(t *testing.T) {
 		b := setup(t, open)
 		for _, name := range []team.RoleName{`a"b`, "b", "c"} {
