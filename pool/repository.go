@@ -33,6 +33,7 @@ type Move struct {
 	Reason  string
 	Note    string
 	Records []Record
+	OverCap map[int64]bool // of the records, those that go above the cap of To
 }
 
 // SweepRule is a rule in the order in which rules win.

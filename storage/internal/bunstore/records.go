@@ -147,7 +147,8 @@ func (r *records) tellMove(ctx context.Context, mv pool.Move) error {
 		}
 		ops[i] = customer.Operation{
 			RecordID: x.ID, Action: mv.Action, Actor: mv.By.User, From: x.OwnerID, To: mv.To, PoolID: home,
-			Reason: firstText(mv.Reason, reason), Note: mv.Note, Request: mv.By.Request, At: mv.Now,
+			Reason: firstText(mv.Reason, reason), Note: mv.Note, OverCap: mv.OverCap[x.ID],
+			Request: mv.By.Request, At: mv.Now,
 		}
 		ref := kernel.Ref{Kind: string(r.kind), ID: x.ID}
 		before, after := map[string]any{"owner_id": x.OwnerID}, map[string]any{"owner_id": mv.To}
@@ -158,6 +159,9 @@ func (r *records) tellMove(ctx context.Context, mv pool.Move) error {
 			if text != "" {
 				after[name] = text
 			}
+		}
+		if mv.OverCap[x.ID] {
+			after["over_cap"] = true
 		}
 		changes[i] = kernel.Change{Subject: ref, Seq: x.Seq + 1, Ref: ref, Type: string(r.kind) + pastOf(mv.Action), Before: before, After: after}
 	}
@@ -173,6 +177,10 @@ func pastOf(a customer.Action) string {
 		return ".claimed"
 	case customer.Recycled:
 		return ".recycled"
+	case customer.Assigned:
+		return ".assigned"
+	case customer.Transferred:
+		return ".transferred"
 	case customer.TakenOff:
 		return ".removed"
 	}

@@ -275,6 +275,7 @@ type operationRow struct {
 	Note          string
 	RuleID        int64
 	Rule          string
+	OverCap       bool
 	Request       nullText
 	At            moment
 }

@@ -1,0 +1,1 @@
+ALTER TABLE crm_operations DROP COLUMN over_cap;
