@@ -11,7 +11,7 @@ import (
 
 // AssignOptions may be nil, and so may each field.
 type AssignOptions struct {
-	Reason string // at most 100: a word of the tenant's reasons, see Pools.SetReasons
+	Reason string // at most 100: one of the tenant's, see Pools.SetReasons
 	Note   string // at most 500: free text
 	// OverrideCap gives the records though no place is free. It needs the permission pool.override_cap over the one who
 	// gets them, and every record that went above the cap says so in the operation log.
@@ -89,6 +89,9 @@ func mayOverride(c *kernel.Call[Tx], to kernel.UserID, o AssignOptions) error {
 func (s *Service[I]) assignLocked(
 	ctx context.Context, c *kernel.Call[Tx], ids []I, to kernel.UserID, how Several, o AssignOptions,
 ) (res AssignedMany[I], err error) {
+	if err := s.knownReason(ctx, c, o.Reason); err != nil {
+		return res, err
+	}
 	records, err := c.Tx.Pool(s.kind).Lock(ctx, c.Actor.Tenant, numbers(ids)...)
 	if err != nil {
 		return res, err

@@ -11,7 +11,7 @@ import (
 
 // ReleaseOptions may be nil, and so may each field.
 type ReleaseOptions struct {
-	Reason string // at most 100: a word of the host's dictionary
+	Reason string // at most 100: one of the tenant's, see Pools.SetReasons
 	Note   string // at most 500: free text
 	To     ID     // the pool that it goes to, which then is its home pool. Defaults to its home pool.
 }
@@ -62,6 +62,9 @@ func (s *Service[I]) releaseMany(ctx context.Context, a kernel.Actor, op string,
 }
 
 func (s *Service[I]) releaseLocked(ctx context.Context, c *kernel.Call[Tx], ids []I, how Several, o ReleaseOptions) (res ReleasedMany[I], err error) {
+	if err := s.knownReason(ctx, c, o.Reason); err != nil {
+		return res, err
+	}
 	if o.To != 0 {
 		found, err := c.Tx.Pools(s.kind).Get(ctx, c.Actor.Tenant, o.To)
 		if err != nil {

@@ -119,6 +119,10 @@ type PoolRepository interface {
 	Policy(ctx context.Context, t kernel.TenantID) (Policy, error)
 	// SetPolicy must write it.
 	SetPolicy(ctx context.Context, t kernel.TenantID, p Policy) error
+	// Reasons must return the tenant's list of the kind, in its order.
+	Reasons(ctx context.Context, t kernel.TenantID) ([]string, error)
+	// SetReasons must replace it.
+	SetReasons(ctx context.Context, t kernel.TenantID, reasons ...string) error
 	// SetLimits must write a member's own limits and return those before.
 	SetLimits(ctx context.Context, t kernel.TenantID, user kernel.UserID, l Limits) (Limits, error)
 }

@@ -208,7 +208,8 @@ func everyUseCase(t *testing.T, b *bundle, in *crm.CRM, ids []customer.ID) {
 		"member":    in.Team.Members.Add(ctx, boss, team.Member{User: "new", Role: team.Seller}),
 		"defaults":  in.Pool.UseDefaults(ctx, boss, 0),
 		"release":   in.Pool.Release(ctx, li, ids[2], nil),
-		"assign":    in.Pool.Assign(ctx, boss, ids[0], "wang", nil),
+		"reasons":   in.Pool.Pools.SetReasons(ctx, boss, []string{"x"}),
+		"assign":    in.Pool.Assign(ctx, boss, ids[0], "new", nil),
 	} {
 		require.NoError(t, err, name)
 	}

@@ -49,6 +49,7 @@ func Run(t *testing.T, open Open) {
 		{"Claim", testClaim},
 		{"Release", testRelease},
 		{"Assign", testAssign},
+		{"Reasons", testReasons},
 		{"Pools", testPools},
 		{"Recycle", testRecycle},
 		{"Races", testRaces},

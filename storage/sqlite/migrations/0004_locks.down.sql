@@ -1,1 +1,2 @@
+DROP TABLE crm_reasons;
 ALTER TABLE crm_operations DROP COLUMN over_cap;
