@@ -19,6 +19,7 @@ const (
 	Recycled    Action = "recycle"  // put back by a rule
 	Assigned    Action = "assign"   // given out of the pool to a member by somebody else
 	Transferred Action = "transfer" // taken from its owner and given to another
+	Moved       Action = "move"     // another pool is its home now; its owner, if any, stays
 	Restored    Action = "restore"  // came back from deletion: to its owner, or to the pool where the owner has no place
 )
 

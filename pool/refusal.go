@@ -34,6 +34,12 @@ const (
 	NotPoolMember kernel.Reason = "not_pool_member" // who shall get it is no active member of its home pool
 )
 
+// The reasons of refusals that only moving between pools has.
+const (
+	SamePool kernel.Reason = "same_pool" // it is at home there already
+	NotAdmin kernel.Reason = "not_admin" // the actor does not administer its home pool
+)
+
 // TooManyDue is why a run refuses to begin: it would release a larger share of the owned records than it was told to.
 const TooManyDue kernel.Reason = "too_many_due"
 

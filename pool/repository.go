@@ -79,6 +79,14 @@ type Repository interface {
 	Counter(ctx context.Context, t kernel.TenantID, user kernel.UserID) (customer.Counter, error)
 	// Move see Move.
 	Move(ctx context.Context, m Move) error
+	// Rehome must make m.Pool the home of the records, whoever owns them, with operation log, audit and events; nothing else
+	// changes.
+	Rehome(ctx context.Context, m Move) error
+	// AtHome must return ids, beyond an id, of records whose home the pool is, at most a number, in order.
+	AtHome(ctx context.Context, t kernel.TenantID, home ID, after int64, atMost int) ([]int64, error)
+	// RehomeDeleted must do it for at most a number of deleted records, silently, and return how many; into may be 0 for the
+	// default pool.
+	RehomeDeleted(ctx context.Context, t kernel.TenantID, from, into ID, atMost int) (int, error)
 	// Owned must count the tenant's records that have an owner.
 	Owned(ctx context.Context, t kernel.TenantID) (int, error)
 	// Due must count the records that the sweep would release now.
@@ -99,6 +107,8 @@ type PoolRepository interface {
 	Lock(ctx context.Context, t kernel.TenantID, id ID) (*Pool, error)
 	// Update must write name, description, public, priority and settings; false when the name is taken.
 	Update(ctx context.Context, t kernel.TenantID, p *Pool) (bool, error)
+	// Delete must delete a locked pool that is nobody's home, with its members and rules.
+	Delete(ctx context.Context, t kernel.TenantID, id ID) error
 	// List must return w.Limit+1 pools at most, by id.
 	List(ctx context.Context, t kernel.TenantID, w kernel.Window) ([]*Pool, error)
 	// Belongs must return to which of the pools an active member belongs, and whether as an administrator.

@@ -51,6 +51,7 @@ func Run(t *testing.T, open Open) {
 		{"Assign", testAssign},
 		{"Reasons", testReasons},
 		{"Pools", testPools},
+		{"Moves", testMoves},
 		{"Recycle", testRecycle},
 		{"Races", testRaces},
 		{"AssignRaces", testAssignRaces},

@@ -145,13 +145,20 @@ func (r *records) tellMove(ctx context.Context, mv pool.Move) error {
 		if mv.Pool != 0 {
 			home = mv.Pool
 		}
+		to := mv.To
+		if mv.Action == customer.Moved {
+			to = x.OwnerID
+		}
 		ops[i] = customer.Operation{
-			RecordID: x.ID, Action: mv.Action, Actor: mv.By.User, From: x.OwnerID, To: mv.To, PoolID: home,
+			RecordID: x.ID, Action: mv.Action, Actor: mv.By.User, From: x.OwnerID, To: to, PoolID: home,
 			Reason: firstText(mv.Reason, reason), Note: mv.Note, OverCap: mv.OverCap[x.ID],
 			Request: mv.By.Request, At: mv.Now,
 		}
 		ref := kernel.Ref{Kind: string(r.kind), ID: x.ID}
-		before, after := map[string]any{"owner_id": x.OwnerID}, map[string]any{"owner_id": mv.To}
+		before, after := map[string]any{}, map[string]any{}
+		if mv.Action != customer.Moved {
+			before["owner_id"], after["owner_id"] = x.OwnerID, mv.To
+		}
 		if home != x.PoolID {
 			before["pool_id"], after["pool_id"] = x.PoolID, home
 		}
@@ -181,6 +188,8 @@ func pastOf(a customer.Action) string {
 		return ".assigned"
 	case customer.Transferred:
 		return ".transferred"
+	case customer.Moved:
+		return ".moved"
 	case customer.TakenOff:
 		return ".removed"
 	}
