@@ -13,7 +13,7 @@ const mostReasons = 200
 // Reasons returns the tenant's reasons for releases and transfers, in the order they were set; none: any text will do.
 func (s *Pools) Reasons(ctx context.Context, a kernel.Actor) ([]string, error) {
 	return kernel.Ask(ctx, &s.core, a, "pool.Pools.Reasons", kernel.TeamRead, func(ctx context.Context, c *kernel.Call[Tx]) ([]string, error) {
-		return c.Tx.Pools(s.kind).Reasons(ctx, a.Tenant)
+		return c.Tx.Policies(s.kind).Reasons(ctx, a.Tenant)
 	})
 }
 
@@ -29,11 +29,11 @@ func (s *Pools) SetReasons(ctx context.Context, a kernel.Actor, reasons []string
 		if _, err := s.lock(ctx, c, 0); err != nil { // the list has no row of its own that two could wait for
 			return kernel.None{}, err
 		}
-		before, err := c.Tx.Pools(s.kind).Reasons(ctx, a.Tenant)
+		before, err := c.Tx.Policies(s.kind).Reasons(ctx, a.Tenant)
 		if err != nil || slices.Equal(before, reasons) {
 			return kernel.None{}, err
 		}
-		if err := c.Tx.Pools(s.kind).SetReasons(ctx, a.Tenant, reasons...); err != nil {
+		if err := c.Tx.Policies(s.kind).SetReasons(ctx, a.Tenant, reasons...); err != nil {
 			return kernel.None{}, err
 		}
 		ref := kernel.Ref{Kind: "policy"}
@@ -65,7 +65,7 @@ func (s *Service[I]) knownReason(ctx context.Context, c *kernel.Call[Tx], reason
 	if reason == "" {
 		return nil
 	}
-	known, err := c.Tx.Pools(s.kind).Reasons(ctx, c.Actor.Tenant)
+	known, err := c.Tx.Policies(s.kind).Reasons(ctx, c.Actor.Tenant)
 	if err == nil && len(known) > 0 && !slices.Contains(known, reason) {
 		err = kernel.Invalidf("reason", kernel.Unknown, "not in the tenant's list of %d", len(known))
 	}

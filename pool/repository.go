@@ -125,6 +125,10 @@ type PoolRepository interface {
 	PutRule(ctx context.Context, t kernel.TenantID, r *Rule) (bool, error)
 	// DeleteRule must delete the rule.
 	DeleteRule(ctx context.Context, t kernel.TenantID, id RuleID) error
+}
+
+// PolicyRepository keeps what a tenant has decided about its members' records of one kind.
+type PolicyRepository interface {
 	// Policy must return the tenant's policy of the kind.
 	Policy(ctx context.Context, t kernel.TenantID) (Policy, error)
 	// SetPolicy must write it.
@@ -142,6 +146,7 @@ type Tx interface {
 	kernel.Tx
 	Pool(k Kind) Repository
 	Pools(k Kind) PoolRepository
+	Policies(k Kind) PolicyRepository
 	Counters(kind string) customer.CounterRepository
 	Operations(kind string) customer.OperationRepository
 }

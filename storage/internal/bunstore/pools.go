@@ -255,7 +255,7 @@ func (p *pools) DeleteRule(ctx context.Context, tenant kernel.TenantID, id pool.
 	return err
 }
 
-// Policy see [pool.PoolRepository].
+// Policy see [pool.PolicyRepository].
 func (p *pools) Policy(ctx context.Context, tenant kernel.TenantID) (policy pool.Policy, err error) {
 	n, err := p.tenant(ctx, tenant)
 	if err != nil {
@@ -266,7 +266,7 @@ func (p *pools) Policy(ctx context.Context, tenant kernel.TenantID) (policy pool
 	return policy, err
 }
 
-// SetPolicy see [pool.PoolRepository].
+// SetPolicy see [pool.PolicyRepository].
 func (p *pools) SetPolicy(ctx context.Context, tenant kernel.TenantID, policy pool.Policy) error {
 	n, err := p.tenant(ctx, tenant)
 	if err != nil {
@@ -277,7 +277,7 @@ func (p *pools) SetPolicy(ctx context.Context, tenant kernel.TenantID, policy po
 	return err
 }
 
-// SetLimits see [pool.PoolRepository].
+// SetLimits see [pool.PolicyRepository].
 func (p *pools) SetLimits(ctx context.Context, tenant kernel.TenantID, user kernel.UserID, l pool.Limits) (before pool.Limits, err error) {
 	n, err := p.tenant(ctx, tenant)
 	if err != nil {

@@ -18,7 +18,7 @@ type reasonRow struct {
 	Reason        string
 }
 
-// Reasons see [pool.PoolRepository].
+// Reasons see [pool.PolicyRepository].
 func (p *pools) Reasons(ctx context.Context, tenant kernel.TenantID) (reasons []string, err error) {
 	n, err := p.tenant(ctx, tenant)
 	if err != nil {
@@ -28,7 +28,7 @@ func (p *pools) Reasons(ctx context.Context, tenant kernel.TenantID) (reasons []
 	return reasons, err
 }
 
-// SetReasons see [pool.PoolRepository].
+// SetReasons see [pool.PolicyRepository].
 func (p *pools) SetReasons(ctx context.Context, tenant kernel.TenantID, reasons ...string) error {
 	n, err := p.tenant(ctx, tenant)
 	if err != nil {
