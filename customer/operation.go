@@ -20,6 +20,8 @@ const (
 	Assigned    Action = "assign"   // given out of the pool to a member by somebody else
 	Transferred Action = "transfer" // taken from its owner and given to another
 	Moved       Action = "move"     // another pool is its home now; its owner, if any, stays
+	Locked      Action = "lock"     // kept from the rules by its owner, who stays
+	Unlocked    Action = "unlock"   // no more; its owner stays
 	Restored    Action = "restore"  // came back from deletion: to its owner, or to the pool where the owner has no place
 )
 
@@ -38,6 +40,7 @@ type Operation struct {
 	RuleID   int64         `json:"rule_id,omitempty"`  // the rule that acted, and
 	Rule     string        `json:"rule,omitempty"`     // its name and condition at that time
 	OverCap  bool          `json:"over_cap,omitempty"` // the new owner had no place free, and the cap was overridden
+	Unlocked bool          `json:"unlocked,omitempty"` // a lock that had not run out ended with it
 	Request  string        `json:"request,omitempty"`
 	At       time.Time     `json:"at"`
 }

@@ -22,7 +22,7 @@ type Order struct {
 	Day kernel.Date // of the tenant
 }
 
-// Move changes the owner of records that Lock returned, with counters, operation log, audit and events.
+// Move changes the owner of records that Lock returned, with counters, operation log, audit and events. Locks end with it.
 type Move struct {
 	Action  customer.Action
 	By      kernel.Actor
@@ -87,6 +87,10 @@ type Repository interface {
 	// RehomeDeleted must do it for at most a number of deleted records, silently, and return how many; into may be 0 for the
 	// default pool.
 	RehomeDeleted(ctx context.Context, t kernel.TenantID, from, into ID, atMost int) (int, error)
+	// Locked must count the locks of an owner that have not run out, but for one record.
+	Locked(ctx context.Context, t kernel.TenantID, owner kernel.UserID, now time.Time, but int64) (int, error)
+	// SetLock see LockChange.
+	SetLock(ctx context.Context, l LockChange) error
 	// Owned must count the tenant's records that have an owner.
 	Owned(ctx context.Context, t kernel.TenantID) (int, error)
 	// Due must count the records that the sweep would release now.

@@ -214,6 +214,8 @@ func everyUseCase(t *testing.T, b *bundle, in *crm.CRM, ids []customer.ID) {
 		"release":   in.Pool.Release(ctx, li, ids[2], nil),
 		"reasons":   in.Pool.Pools.SetReasons(ctx, boss, []string{"x"}),
 		"delete":    in.Pool.Pools.Delete(ctx, boss, own.ID, 0),
+		"lock":      in.Pool.Lock(ctx, li, ids[1], time.Time{}, "x"),
+		"unlock":    in.Pool.Unlock(ctx, li, ids[1]),
 		"assign":    in.Pool.Assign(ctx, boss, ids[0], "new", nil),
 	} {
 		require.NoError(t, err, name)

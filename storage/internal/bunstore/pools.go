@@ -261,8 +261,8 @@ func (p *pools) Policy(ctx context.Context, tenant kernel.TenantID) (policy pool
 	if err != nil {
 		return policy, err
 	}
-	err = p.raw("SELECT cap, daily_quota, open_limit FROM crm_policies WHERE tenant_id = ? AND kind = ?", n, string(p.kind)).
-		Scan(ctx, &policy.Cap, &policy.DailyQuota, &policy.OpenLimit)
+	err = p.raw("SELECT cap, daily_quota, open_limit, lock_limit, lock_days FROM crm_policies WHERE tenant_id = ? AND kind = ?", n, string(p.kind)).
+		Scan(ctx, &policy.Cap, &policy.DailyQuota, &policy.OpenLimit, &policy.LockLimit, &policy.LockDays)
 	return policy, err
 }
 
@@ -272,8 +272,8 @@ func (p *pools) SetPolicy(ctx context.Context, tenant kernel.TenantID, policy po
 	if err != nil {
 		return err
 	}
-	_, err = p.exec(ctx, "UPDATE crm_policies SET cap = ?, daily_quota = ?, open_limit = ? WHERE tenant_id = ? AND kind = ?",
-		policy.Cap, policy.DailyQuota, policy.OpenLimit, n, string(p.kind))
+	_, err = p.exec(ctx, "UPDATE crm_policies SET cap = ?, daily_quota = ?, open_limit = ?, lock_limit = ?, lock_days = ? WHERE tenant_id = ? AND kind = ?",
+		policy.Cap, policy.DailyQuota, policy.OpenLimit, policy.LockLimit, policy.LockDays, n, string(p.kind))
 	return err
 }
 

@@ -91,6 +91,7 @@ func (r *records) Move(ctx context.Context, mv pool.Move) error {
 	if mv.To != "" {
 		set = "owner_id = ?to, owned_since = ?now, pool_entered_at = NULL, first_followup_at = NULL, last_followup_at = NULL"
 	}
+	set += ", lock_until = NULL, lock_reason = ''"
 	if mv.Pool != 0 {
 		set += ", pool_id = ?pool"
 	}
@@ -152,7 +153,8 @@ func (r *records) tellMove(ctx context.Context, mv pool.Move) error {
 		ops[i] = customer.Operation{
 			RecordID: x.ID, Action: mv.Action, Actor: mv.By.User, From: x.OwnerID, To: to, PoolID: home,
 			Reason: firstText(mv.Reason, reason), Note: mv.Note, OverCap: mv.OverCap[x.ID],
-			Request: mv.By.Request, At: mv.Now,
+			Unlocked: mv.Action != customer.Moved && x.IsLocked(mv.Now),
+			Request:  mv.By.Request, At: mv.Now,
 		}
 		ref := kernel.Ref{Kind: string(r.kind), ID: x.ID}
 		before, after := map[string]any{}, map[string]any{}
@@ -166,6 +168,9 @@ func (r *records) tellMove(ctx context.Context, mv pool.Move) error {
 			if text != "" {
 				after[name] = text
 			}
+		}
+		if ops[i].Unlocked {
+			after["unlocked"] = true
 		}
 		if mv.OverCap[x.ID] {
 			after["over_cap"] = true
@@ -190,6 +195,10 @@ func pastOf(a customer.Action) string {
 		return ".transferred"
 	case customer.Moved:
 		return ".moved"
+	case customer.Locked:
+		return ".locked"
+	case customer.Unlocked:
+		return ".unlocked"
 	case customer.TakenOff:
 		return ".removed"
 	}
