@@ -26,7 +26,12 @@ type Ownership struct {
 	LastOwner       kernel.UserID `json:"last_owner,omitempty"`     // who had it before it entered the pool
 	FirstFollowupAt time.Time     `json:"first_followup_at,omitzero"`
 	LastFollowupAt  time.Time     `json:"last_followup_at,omitzero"` // both belong to the present ownership, or the last one
+	LockUntil       time.Time     `json:"lock_until,omitzero"`       // its owner keeps it from the rules until then; may have passed
+	LockReason      string        `json:"lock_reason,omitempty"`
 }
+
+// IsLocked tells whether its owner has locked it, and the lock has not run out: at LockUntil it has.
+func (o Ownership) IsLocked(now time.Time) bool { return now.Before(o.LockUntil) }
 
 // FollowupFrom is the instant that "no follow-up for N days" counts from: the last follow-up of this ownership, or its start.
 func (o Ownership) FollowupFrom() time.Time {

@@ -12,12 +12,17 @@ type Action string
 
 // The actions of the operation log. Replayed in the order of their ids they give the owner of every record.
 const (
-	Created  Action = "create"  // made with an owner
-	Claimed  Action = "claim"   // taken out of the pool by its new owner
-	Released Action = "release" // put back by its owner
-	TakenOff Action = "remove"  // put back by a superior or an administrator
-	Recycled Action = "recycle" // put back by a rule
-	Restored Action = "restore" // came back from deletion: to its owner, or to the pool where the owner has no place
+	Created     Action = "create"   // made with an owner
+	Claimed     Action = "claim"    // taken out of the pool by its new owner
+	Released    Action = "release"  // put back by its owner
+	TakenOff    Action = "remove"   // put back by a superior or an administrator
+	Recycled    Action = "recycle"  // put back by a rule
+	Assigned    Action = "assign"   // given out of the pool to a member by somebody else
+	Transferred Action = "transfer" // taken from its owner and given to another
+	Moved       Action = "move"     // another pool is its home now; its owner, if any, stays
+	Locked      Action = "lock"     // kept from the rules by its owner, who stays
+	Unlocked    Action = "unlock"   // no more; its owner stays
+	Restored    Action = "restore"  // came back from deletion: to its owner, or to the pool where the owner has no place
 )
 
 // Operation is a row of the operation log: every claim, release and recycle (mission.md, P8). It is never changed.
@@ -29,11 +34,13 @@ type Operation struct {
 	Actor    kernel.UserID `json:"actor"`
 	From     kernel.UserID `json:"from_owner,omitempty"`
 	To       kernel.UserID `json:"to_owner,omitempty"`
-	PoolID   PoolID        `json:"pool_id"`           // the home pool afterwards
-	Reason   string        `json:"reason,omitempty"`  // of the dictionary, or the system actor's
-	Note     string        `json:"note,omitempty"`    // free text
-	RuleID   int64         `json:"rule_id,omitempty"` // the rule that acted, and
-	Rule     string        `json:"rule,omitempty"`    // its name and condition at that time
+	PoolID   PoolID        `json:"pool_id"`            // the home pool afterwards
+	Reason   string        `json:"reason,omitempty"`   // of the dictionary, or the system actor's
+	Note     string        `json:"note,omitempty"`     // free text
+	RuleID   int64         `json:"rule_id,omitempty"`  // the rule that acted, and
+	Rule     string        `json:"rule,omitempty"`     // its name and condition at that time
+	OverCap  bool          `json:"over_cap,omitempty"` // the new owner had no place free, and the cap was overridden
+	Unlocked bool          `json:"unlocked,omitempty"` // a lock that had not run out ended with it
 	Request  string        `json:"request,omitempty"`
 	At       time.Time     `json:"at"`
 }

@@ -279,7 +279,7 @@ func (s *Service) Delete(ctx context.Context, a kernel.Actor, id ID, version int
 		if c.Version != version {
 			return kernel.StaleVersion(version, c.Version)
 		}
-		c.DeletedAt = now
+		c.DeletedAt, c.LockUntil, c.LockReason = now, time.Time{}, ""
 		return nil
 	})
 }
@@ -389,5 +389,6 @@ func (o Ownership) inPool(now time.Time) Ownership {
 		return o
 	}
 	o.LastOwner, o.OwnerID, o.OwnedSince, o.PoolEnteredAt = o.OwnerID, "", time.Time{}, now
+	o.LockUntil, o.LockReason = time.Time{}, ""
 	return o
 }

@@ -80,7 +80,7 @@ func syncDrafts(items []*Customer, now time.Time) ([]*Customer, error) {
 			return nil, kernel.At(i, err)
 		}
 		seen[d.ExternalID] = true
-		d.ID, d.DeletedAt, d.PoolEnteredAt, d.LastOwner = 0, time.Time{}, time.Time{}, ""
+		d.ID, d.DeletedAt, d.PoolEnteredAt, d.LastOwner, d.LockUntil, d.LockReason = 0, time.Time{}, time.Time{}, "", time.Time{}, ""
 		if d.Stage != Lost {
 			d.LostReason = ""
 		}

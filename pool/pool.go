@@ -101,10 +101,14 @@ type Policy struct {
 	Cap        int `json:"cap"`         // places per member, 0 to 1,000,000; won customers take none
 	DailyQuota int `json:"daily_quota"` // claims per member and calendar day of the tenant, over all pools; 0 to 1,000,000
 	OpenLimit  int `json:"open_limit"`  // records in a pool that a member may open a day; 0 to 1,000,000
+	LockLimit  int `json:"lock_limit"`  // records that a member may have locked at once; 0 to 1,000,000
+	LockDays   int `json:"lock_days"`   // how long a lock may last at most; 0 to 3,650
 }
 
-// DefaultPolicy is 200 places, 20 claims a day, 100 records opened a day.
-func DefaultPolicy() Policy { return Policy{Cap: 200, DailyQuota: 20, OpenLimit: 100} }
+// DefaultPolicy is 200 places, 20 claims a day, 100 records opened a day, 20 locks of at most 180 days.
+func DefaultPolicy() Policy {
+	return Policy{Cap: 200, DailyQuota: 20, OpenLimit: 100, LockLimit: 20, LockDays: 180}
+}
 
 func (p Policy) check() error {
 	for field, n := range p.numbers() {
@@ -112,11 +116,14 @@ func (p Policy) check() error {
 			return kernel.Invalidf(field, kernel.OutOfRange, "0 to 1,000,000")
 		}
 	}
+	if p.LockDays < 0 || p.LockDays > 3650 {
+		return kernel.Invalidf("lock_days", kernel.OutOfRange, "0 to 3,650")
+	}
 	return nil
 }
 
 func (p Policy) numbers() map[string]int {
-	return map[string]int{"cap": p.Cap, "daily_quota": p.DailyQuota, "open_limit": p.OpenLimit}
+	return map[string]int{"cap": p.Cap, "daily_quota": p.DailyQuota, "open_limit": p.OpenLimit, "lock_limit": p.LockLimit}
 }
 
 // Limits are a member's own instead of the tenant's policy; nil is the tenant's.

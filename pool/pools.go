@@ -184,7 +184,7 @@ func checkMembers(members []Member) error {
 // Policy returns the tenant's policy for records of the kind.
 func (s *Pools) Policy(ctx context.Context, a kernel.Actor) (Policy, error) {
 	return kernel.Ask(ctx, &s.core, a, "pool.Pools.Policy", kernel.TeamRead, func(ctx context.Context, c *kernel.Call[Tx]) (Policy, error) {
-		return c.Tx.Pools(s.kind).Policy(ctx, a.Tenant)
+		return c.Tx.Policies(s.kind).Policy(ctx, a.Tenant)
 	})
 }
 
@@ -195,11 +195,11 @@ func (s *Pools) SetPolicy(ctx context.Context, a kernel.Actor, p Policy) error {
 		return kernel.Wrap(op, err)
 	}
 	_, err := kernel.Do(ctx, &s.core, a, op, kernel.PoolManage, p, func(ctx context.Context, c *kernel.Call[Tx]) (kernel.None, error) {
-		before, err := c.Tx.Pools(s.kind).Policy(ctx, a.Tenant)
+		before, err := c.Tx.Policies(s.kind).Policy(ctx, a.Tenant)
 		if err != nil || before == p {
 			return kernel.None{}, err
 		}
-		if err := c.Tx.Pools(s.kind).SetPolicy(ctx, a.Tenant, p); err != nil {
+		if err := c.Tx.Policies(s.kind).SetPolicy(ctx, a.Tenant, p); err != nil {
 			return kernel.None{}, err
 		}
 		ref := kernel.Ref{Kind: "policy"}
@@ -224,7 +224,7 @@ func (s *Pools) SetLimits(ctx context.Context, a kernel.Actor, user kernel.UserI
 		if _, err := c.Tx.Counters(string(s.kind)).Lock(ctx, a.Tenant, user); err != nil {
 			return kernel.None{}, err
 		}
-		before, err := c.Tx.Pools(s.kind).SetLimits(ctx, a.Tenant, user, l)
+		before, err := c.Tx.Policies(s.kind).SetLimits(ctx, a.Tenant, user, l)
 		if err != nil {
 			return kernel.None{}, err
 		}

@@ -28,6 +28,18 @@ const (
 	NotOwner kernel.Reason = "not_owner" // somebody else's, and the actor is neither its superior nor an administrator
 )
 
+// The reasons of refusals that only assigning and transferring have.
+const (
+	SameOwner     kernel.Reason = "same_owner"      // the member has it already
+	NotPoolMember kernel.Reason = "not_pool_member" // who shall get it is no active member of its home pool
+)
+
+// The reasons of refusals that only moving between pools has.
+const (
+	SamePool kernel.Reason = "same_pool" // it is at home there already
+	NotAdmin kernel.Reason = "not_admin" // the actor does not administer its home pool
+)
+
 // TooManyDue is why a run refuses to begin: it would release a larger share of the owned records than it was told to.
 const TooManyDue kernel.Reason = "too_many_due"
 
@@ -136,4 +148,34 @@ func (t Attempt) claimed() customer.Counter {
 		m.Places++
 	}
 	return m
+}
+
+// Gift is an assignment or a transfer as the rule sees it: the Attempt is that of the member who gets the record.
+type Gift struct {
+	Attempt
+	Member   bool // it is an active member of the record's home pool
+	Override bool // the cap does not hold
+}
+
+// Refuse returns nil when the member may get the record, or the first reason why not (rules.md, Public pool: Assign /
+// transfer). Whether the actor may give it is not asked here. Protection, cool-down and quota are not asked at all; the
+// blacklist and the pool's claim condition only of what comes out of the pool.
+func (t Gift) Refuse(kind Kind) *Refusal {
+	no := &Refusal{Ref: kernel.Ref{Kind: string(kind), ID: t.Record.ID}}
+	inPool := t.Record.OwnerID == ""
+	switch {
+	case t.Record.OwnerID == t.By:
+		no.Reason = SameOwner
+	case !t.Member:
+		no.Reason = NotPoolMember
+	case inPool && t.Record.Blacklisted:
+		no.Reason = Blacklisted
+	case inPool && !t.conditionHolds():
+		no.Reason = Condition
+	case t.Record.TakesPlace && !t.Override && t.Counter.Free() == 0:
+		no.Reason, no.Limit = CapReached, t.Counter.Cap
+	default:
+		return nil
+	}
+	return no
 }

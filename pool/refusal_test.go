@@ -115,3 +115,41 @@ func TestDefaultRulesAndSettingsAreAccepted(t *testing.T) {
 	require.NoError(t, (&Pool{Name: "x", Settings: DefaultSettings()}).check())
 	require.NoError(t, DefaultPolicy().check())
 }
+
+func TestGiftAtEachBoundary(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(g *Gift)
+		reason kernel.Reason
+	}{
+		"out of the pool":                             {func(*Gift) {}, ""},
+		"from another":                                {func(g *Gift) { g.Record.OwnerID = "wang" }, ""},
+		"from itself":                                 {func(g *Gift) { g.Record.OwnerID = "li" }, SameOwner},
+		"to no member":                                {func(g *Gift) { g.Member = false }, NotPoolMember},
+		"blacklisted, out of the pool":                {func(g *Gift) { g.Record.Blacklisted = true }, Blacklisted},
+		"blacklisted, from another":                   {func(g *Gift) { g.Record.Blacklisted, g.Record.OwnerID = true, "wang" }, ""},
+		"against the pool's condition":                {func(g *Gift) { g.Settings.ClaimCondition, g.Facts = `level == "A"`, &condition.Facts{Level: "B"} }, Condition},
+		"against it, from another":                    {func(g *Gift) { g.Settings.ClaimCondition, g.Record.OwnerID = `level == "A"`, "wang" }, ""},
+		"protected":                                   {func(g *Gift) { g.Record.PoolEnteredAt = g.Now }, ""},
+		"in cool-down":                                {func(g *Gift) { g.Record.PoolEnteredAt, g.Record.LastOwner = g.Now, "li" }, ""},
+		"above the quota":                             {func(g *Gift) { g.Counter.ClaimsUsed = 20 }, ""},
+		"the last place":                              {func(g *Gift) { g.Counter.Places = 200 }, CapReached},
+		"the last place, from another":                {func(g *Gift) { g.Counter.Places, g.Record.OwnerID = 200, "wang" }, CapReached},
+		"a won one takes none":                        {func(g *Gift) { g.Counter.Places, g.Record.TakesPlace = 200, false }, ""},
+		"overridden":                                  {func(g *Gift) { g.Counter.Places, g.Override = 200, true }, ""},
+		"overridden, but still against the blacklist": {func(g *Gift) { g.Override, g.Record.Blacklisted = true, true }, Blacklisted},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := Gift{Attempt: attempt(), Member: true}
+			c.change(&g)
+			no := g.Refuse(Customers)
+			if c.reason == "" {
+				require.Nil(t, no)
+				return
+			}
+			require.Equal(t, c.reason, no.Reason)
+			if c.reason == CapReached {
+				require.Equal(t, 200, no.Limit)
+			}
+		})
+	}
+}

@@ -11,7 +11,7 @@ import (
 
 // ReleaseOptions may be nil, and so may each field.
 type ReleaseOptions struct {
-	Reason string // at most 100: a word of the host's dictionary
+	Reason string // at most 100: one of the tenant's, see Pools.SetReasons
 	Note   string // at most 500: free text
 	To     ID     // the pool that it goes to, which then is its home pool. Defaults to its home pool.
 }
@@ -25,7 +25,7 @@ type ReleasedMany[I RecordID] struct {
 // Release puts a record back into its pool, with one line in the operation log. Its owner may; so may a superior (head
 // of the owner's department or of one above, or a named superior, directly or through others), an administrator of its
 // home pool, and the system actor. Opportunities, quotes and contracts stay as they are. A record that nobody owns is
-// refused (NotOwned), and so is somebody else's (NotOwner); one that the actor may not see is not found.
+// refused (NotOwned), and so is somebody else's (NotOwner) and one that its owner has locked, to its owner only (Locked); one that the actor may not see is not found.
 func (s *Service[I]) Release(ctx context.Context, a kernel.Actor, id I, opts *ReleaseOptions) error {
 	const op = "pool.Release"
 	_, err := s.releaseMany(ctx, a, op, []I{id}, AllOrNothing, opts)
@@ -62,6 +62,9 @@ func (s *Service[I]) releaseMany(ctx context.Context, a kernel.Actor, op string,
 }
 
 func (s *Service[I]) releaseLocked(ctx context.Context, c *kernel.Call[Tx], ids []I, how Several, o ReleaseOptions) (res ReleasedMany[I], err error) {
+	if err := s.knownReason(ctx, c, o.Reason); err != nil {
+		return res, err
+	}
 	if o.To != 0 {
 		found, err := c.Tx.Pools(s.kind).Get(ctx, c.Actor.Tenant, o.To)
 		if err != nil {
@@ -71,26 +74,19 @@ func (s *Service[I]) releaseLocked(ctx context.Context, c *kernel.Call[Tx], ids 
 			return res, kernel.Invalidf("to", kernel.Unknown, "the tenant has no such pool")
 		}
 	}
-	records, err := c.Tx.Pool(s.kind).Lock(ctx, c.Actor.Tenant, numbers(ids)...)
+	r, err := s.releaser(ctx, c, numbers(ids)...)
 	if err != nil {
-		return res, err
-	}
-	r := releaser{by: c.Actor.User, rights: c.Rights, records: map[int64]Record{}}
-	r.sees, _ = c.Rights.Scope(kernel.CustomerRead)
-	var pools []ID
-	for _, x := range records {
-		r.records[x.ID] = x
-		pools = append(pools, x.PoolID)
-	}
-	slices.Sort(pools)
-	if r.belongs, err = c.Tx.Pools(s.kind).Belongs(ctx, c.Actor.Tenant, c.Actor.User, slices.Compact(pools)...); err != nil {
 		return res, err
 	}
 	moves := map[customer.Action]*Move{}
 	for _, id := range ids {
 		action, no := r.decide(int64(id))
 		if no != "" {
-			res.Refused = append(res.Refused, Refused[I]{id, &Refusal{Ref: kernel.Ref{Kind: string(s.kind), ID: int64(id)}, Reason: no}})
+			refused := &Refusal{Ref: kernel.Ref{Kind: string(s.kind), ID: int64(id)}, Reason: no}
+			if no == Locked {
+				refused.Until = r.records[int64(id)].LockUntil
+			}
+			res.Refused = append(res.Refused, Refused[I]{id, refused})
 			continue
 		}
 		if moves[action] == nil {
@@ -135,10 +131,29 @@ func (s *Service[I]) moveAll(ctx context.Context, c *kernel.Call[Tx], moves map[
 // releaser decides which records the actor may put back.
 type releaser struct {
 	by      kernel.UserID
+	now     time.Time
 	rights  kernel.Rights
 	sees    kernel.Scope
 	records map[int64]Record
 	belongs map[ID]Member
+}
+
+// releaser locks the records and gathers what decisions about them need.
+func (s *Service[I]) releaser(ctx context.Context, c *kernel.Call[Tx], ids ...int64) (*releaser, error) {
+	records, err := c.Tx.Pool(s.kind).Lock(ctx, c.Actor.Tenant, ids...)
+	if err != nil {
+		return nil, err
+	}
+	r := &releaser{by: c.Actor.User, now: c.Now, rights: c.Rights, records: map[int64]Record{}}
+	r.sees, _ = c.Rights.Scope(kernel.CustomerRead)
+	var pools []ID
+	for _, x := range records {
+		r.records[x.ID] = x
+		pools = append(pools, x.PoolID)
+	}
+	slices.Sort(pools)
+	r.belongs, err = c.Tx.Pools(s.kind).Belongs(ctx, c.Actor.Tenant, c.Actor.User, slices.Compact(pools)...)
+	return r, err
 }
 
 func (r *releaser) decide(id int64) (customer.Action, kernel.Reason) {
@@ -149,6 +164,8 @@ func (r *releaser) decide(id int64) (customer.Action, kernel.Reason) {
 	switch {
 	case !ok:
 		return "", NotFound
+	case x.OwnerID == r.by && x.OwnerID != "" && x.IsLocked(r.now):
+		return "", Locked
 	case x.OwnerID == r.by && x.OwnerID != "":
 		return customer.Released, ""
 	case !admin && !superior && !r.sees.Sees(x.OwnerID, x.Region, int64(x.PoolID)) && (!member || x.OwnerID != ""):

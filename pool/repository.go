@@ -22,7 +22,7 @@ type Order struct {
 	Day kernel.Date // of the tenant
 }
 
-// Move changes the owner of records that Lock returned, with counters, operation log, audit and events.
+// Move changes the owner of records that Lock returned, with counters, operation log, audit and events. Locks end with it.
 type Move struct {
 	Action  customer.Action
 	By      kernel.Actor
@@ -33,6 +33,7 @@ type Move struct {
 	Reason  string
 	Note    string
 	Records []Record
+	OverCap map[int64]bool // of the records, those that go above the cap of To
 }
 
 // SweepRule is a rule in the order in which rules win.
@@ -78,6 +79,18 @@ type Repository interface {
 	Counter(ctx context.Context, t kernel.TenantID, user kernel.UserID) (customer.Counter, error)
 	// Move see Move.
 	Move(ctx context.Context, m Move) error
+	// Rehome must make m.Pool the home of the records, whoever owns them, with operation log, audit and events; nothing else
+	// changes.
+	Rehome(ctx context.Context, m Move) error
+	// AtHome must return ids, beyond an id, of records whose home the pool is, at most a number, in order.
+	AtHome(ctx context.Context, t kernel.TenantID, home ID, after int64, atMost int) ([]int64, error)
+	// RehomeDeleted must do it for at most a number of deleted records, silently, and return how many; into may be 0 for the
+	// default pool.
+	RehomeDeleted(ctx context.Context, t kernel.TenantID, from, into ID, atMost int) (int, error)
+	// Locked must count the locks of an owner that have not run out, but for one record.
+	Locked(ctx context.Context, t kernel.TenantID, owner kernel.UserID, now time.Time, but int64) (int, error)
+	// SetLock see LockChange.
+	SetLock(ctx context.Context, l LockChange) error
 	// Owned must count the tenant's records that have an owner.
 	Owned(ctx context.Context, t kernel.TenantID) (int, error)
 	// Due must count the records that the sweep would release now.
@@ -98,6 +111,8 @@ type PoolRepository interface {
 	Lock(ctx context.Context, t kernel.TenantID, id ID) (*Pool, error)
 	// Update must write name, description, public, priority and settings; false when the name is taken.
 	Update(ctx context.Context, t kernel.TenantID, p *Pool) (bool, error)
+	// Delete must delete a locked pool that is nobody's home, with its members and rules.
+	Delete(ctx context.Context, t kernel.TenantID, id ID) error
 	// List must return w.Limit+1 pools at most, by id.
 	List(ctx context.Context, t kernel.TenantID, w kernel.Window) ([]*Pool, error)
 	// Belongs must return to which of the pools an active member belongs, and whether as an administrator.
@@ -114,10 +129,18 @@ type PoolRepository interface {
 	PutRule(ctx context.Context, t kernel.TenantID, r *Rule) (bool, error)
 	// DeleteRule must delete the rule.
 	DeleteRule(ctx context.Context, t kernel.TenantID, id RuleID) error
+}
+
+// PolicyRepository keeps what a tenant has decided about its members' records of one kind.
+type PolicyRepository interface {
 	// Policy must return the tenant's policy of the kind.
 	Policy(ctx context.Context, t kernel.TenantID) (Policy, error)
 	// SetPolicy must write it.
 	SetPolicy(ctx context.Context, t kernel.TenantID, p Policy) error
+	// Reasons must return the tenant's list of the kind, in its order.
+	Reasons(ctx context.Context, t kernel.TenantID) ([]string, error)
+	// SetReasons must replace it.
+	SetReasons(ctx context.Context, t kernel.TenantID, reasons ...string) error
 	// SetLimits must write a member's own limits and return those before.
 	SetLimits(ctx context.Context, t kernel.TenantID, user kernel.UserID, l Limits) (Limits, error)
 }
@@ -127,6 +150,7 @@ type Tx interface {
 	kernel.Tx
 	Pool(k Kind) Repository
 	Pools(k Kind) PoolRepository
+	Policies(k Kind) PolicyRepository
 	Counters(kind string) customer.CounterRepository
 	Operations(kind string) customer.OperationRepository
 }

@@ -70,6 +70,7 @@ func (b *bundle) fill(by crm.Actor) {
 	p := &pool.Pool{Name: "closed"}
 	require.NoError(b.t, b.Pool.Pools.Create(ctx, by, p))
 	require.NoError(b.t, b.Pool.Pools.SetMembers(ctx, by, p.ID, []pool.Member{{User: "a1"}}))
+	require.NoError(b.t, b.Pool.Pools.SetReasons(ctx, by, []string{"no budget"}))
 	c := &customer.Customer{Name: "x", Ownership: customer.Ownership{OwnerID: "a1"}}
 	require.NoError(b.t, b.Customers.Create(ctx, by, c))
 	require.NoError(b.t, b.Customers.Tags.Create(ctx, by, &customer.Tag{Name: "VIP", Colour: "#ff0000"}))

@@ -197,10 +197,14 @@ func everyUseCase(t *testing.T, b *bundle, in *crm.CRM, ids []customer.ID) {
 	_, errAudit := in.Team.Trail.Audit(ctx, boss, team.TrailFilter{}, crm.Page{})
 	_, errEvents := in.Team.Trail.Events(ctx, boss, team.TrailFilter{}, crm.Page{})
 	_, errRights := in.Team.Rights(ctx, li)
+	own := &pool.Pool{Name: "own"}
+	require.NoError(t, in.Pool.Pools.Create(ctx, boss, own))
+	_, errThere := in.Pool.MoveToPool(ctx, boss, ids[:1], own.ID, pool.AllOrNothing, nil)
+	_, errBack := in.Pool.MoveToPool(ctx, boss, ids[:1], 0, pool.AllOrNothing, nil)
 	_, errTime := in.Customers.Timeline(ctx, li, ids[0], crm.Page{})
 	for name, err := range map[string]error{
 		"count": errCount, "list": errList, "get many": errMany, "sync": errSync, "deal": errDeal, "facts": errFacts, "log": errLog, "pools": errPools,
-		"audit": errAudit, "events": errEvents, "rights": errRights, "timeline": errTime,
+		"audit": errAudit, "events": errEvents, "rights": errRights, "timeline": errTime, "move": errThere, "move back": errBack,
 		"stage":     in.Customers.SetStage(ctx, li, ids[1], customer.Lost, "x"),
 		"blacklist": in.Customers.Blacklist(ctx, boss, ids[1], "x"),
 		"lift":      in.Customers.Unblacklist(ctx, boss, ids[1]),
@@ -208,6 +212,11 @@ func everyUseCase(t *testing.T, b *bundle, in *crm.CRM, ids []customer.ID) {
 		"member":    in.Team.Members.Add(ctx, boss, team.Member{User: "new", Role: team.Seller}),
 		"defaults":  in.Pool.UseDefaults(ctx, boss, 0),
 		"release":   in.Pool.Release(ctx, li, ids[2], nil),
+		"reasons":   in.Pool.Pools.SetReasons(ctx, boss, []string{"x"}),
+		"delete":    in.Pool.Pools.Delete(ctx, boss, own.ID, 0),
+		"lock":      in.Pool.Lock(ctx, li, ids[1], time.Time{}, "x"),
+		"unlock":    in.Pool.Unlock(ctx, li, ids[1]),
+		"assign":    in.Pool.Assign(ctx, boss, ids[0], "new", nil),
 	} {
 		require.NoError(t, err, name)
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/openseas/crm"
 	"github.com/openseas/crm/customer"
+	"github.com/openseas/crm/pool"
 	"github.com/openseas/crm/team"
 )
 
@@ -23,6 +24,26 @@ func testMigrate(t *testing.T, open Open) {
 		c := b.open(nil)
 		require.NoError(t, c.Team.CreateTenant(t.Context(), crm.System("again", "x"), team.Tenant{Name: "Again"}))
 		require.NoError(t, c.Customers.Create(t.Context(), crm.System("again", "x"), &customer.Customer{Name: "x"}))
+	})
+	t.Run("0004: policies, customers and log of before have no locks, the default limits, and nothing above a cap", func(t *testing.T) {
+		b := setup(t, open)
+		ids := b.create(2, "li")
+		require.NoError(t, b.Pool.Release(t.Context(), li, ids[1], nil))
+		policy, before := pool.DefaultPolicy(), b.count("SELECT count(*) FROM crm_operations")
+		require.NoError(t, b.store.MigrateDown(t.Context(), 3))
+		require.NoError(t, b.store.Migrate(t.Context()))
+		b.CRM = b.open(nil)
+		got, err := b.Pool.Pools.Policy(t.Context(), li)
+		require.NoError(t, err)
+		require.Equal(t, policy, got)
+		require.True(t, b.get(ids[0]).LockUntil.IsZero())
+		require.False(t, b.last(ids[1]).Unlocked || b.last(ids[1]).OverCap)
+		require.Equal(t, before, b.count("SELECT count(*) FROM crm_operations"))
+		b.lock(li, ids[0])
+		require.NoError(t, b.store.MigrateDown(t.Context(), 3))
+		require.Equal(t, 2, b.count("SELECT count(*) FROM crm_customers"), "the lock is gone, its customer is not")
+		require.NoError(t, b.store.Migrate(t.Context()))
+		require.False(t, b.get(ids[0]).IsLocked(b.now()))
 	})
 	t.Run("by several at once: one applies each, all succeed", func(t *testing.T) {
 		t.Parallel()

@@ -48,9 +48,14 @@ func Run(t *testing.T, open Open) {
 		{"Timeline", testTimeline},
 		{"Claim", testClaim},
 		{"Release", testRelease},
+		{"Assign", testAssign},
+		{"Reasons", testReasons},
 		{"Pools", testPools},
+		{"Moves", testMoves},
+		{"Locks", testLocks},
 		{"Recycle", testRecycle},
 		{"Races", testRaces},
+		{"AssignRaces", testAssignRaces},
 		{"Host", testHost},
 		{"Team", testTeam},
 		{"Scope", testScope},
@@ -216,7 +221,10 @@ func (b *bundle) agree() {
 			WHERE o.tenant_id = m.tenant_id AND o.kind = m.kind AND o.action = 'claim' AND o.to_owner = m.user_id)`: "more claims counted than logged",
 		`SELECT count(*) FROM crm_customers c WHERE c.seq <> (SELECT count(*) FROM crm_outbox e
 			WHERE e.tenant_id = c.tenant_id AND e.subject_kind = 'customer' AND e.subject_id = c.id)`: "events are missing or too many",
-		`SELECT abs((SELECT count(*) FROM crm_outbox) - (SELECT count(*) FROM crm_audit))`: "audit rows and events differ in number",
+		`SELECT abs((SELECT count(*) FROM crm_outbox) - (SELECT count(*) FROM crm_audit))`:                                         "audit rows and events differ in number",
+		`SELECT count(*) FROM crm_customers c WHERE c.lock_until IS NOT NULL AND (c.owner_id IS NULL OR c.deleted_at IS NOT NULL)`: "a lock without an owner",
+		`SELECT count(*) FROM crm_customers c WHERE c.deleted_at IS NULL AND (c.lock_until IS NOT NULL) <> (coalesce((SELECT o.action FROM crm_operations o
+			WHERE o.tenant_id = c.tenant_id AND o.kind = 'customer' AND o.record_id = c.id AND o.action <> 'move' ORDER BY o.id DESC LIMIT 1), '') = 'lock')`: "the log does not replay to the lock",
 		`SELECT count(*) FROM crm_customers c WHERE NOT EXISTS (SELECT 1 FROM crm_customer_facts f
 			WHERE f.tenant_id = c.tenant_id AND f.customer_id = c.id)`: "a customer has no facts",
 	} {

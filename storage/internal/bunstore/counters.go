@@ -105,7 +105,8 @@ func (o *operations) Append(ctx context.Context, tenant kernel.TenantID, ops ...
 	for i, x := range ops {
 		rows[i] = operationRow{
 			TenantID: n, Kind: o.kind, RecordID: x.RecordID, Action: x.Action, Actor: x.Actor, FromOwner: nullText(x.From), ToOwner: nullText(x.To),
-			PoolID: x.PoolID, Reason: x.Reason, Note: x.Note, RuleID: x.RuleID, Rule: x.Rule, Request: nullText(x.Request), At: moment(x.At),
+			PoolID: x.PoolID, Reason: x.Reason, Note: x.Note, RuleID: x.RuleID, Rule: x.Rule, OverCap: x.OverCap, Unlocked: x.Unlocked,
+			Request: nullText(x.Request), At: moment(x.At),
 		}
 	}
 	return insert(ctx, o.tx, rows)
@@ -154,7 +155,8 @@ func (o *operations) List(
 	for i, r := range rows {
 		ops[i] = customer.Operation{
 			ID: r.ID, Kind: r.Kind, RecordID: r.RecordID, Action: r.Action, Actor: r.Actor, From: kernel.UserID(r.FromOwner), To: kernel.UserID(r.ToOwner),
-			PoolID: r.PoolID, Reason: r.Reason, Note: r.Note, RuleID: r.RuleID, Rule: r.Rule, Request: string(r.Request), At: time.Time(r.At),
+			PoolID: r.PoolID, Reason: r.Reason, Note: r.Note, RuleID: r.RuleID, Rule: r.Rule, OverCap: r.OverCap, Unlocked: r.Unlocked,
+			Request: string(r.Request), At: time.Time(r.At),
 		}
 	}
 	return ops, nil

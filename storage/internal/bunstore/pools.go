@@ -255,29 +255,29 @@ func (p *pools) DeleteRule(ctx context.Context, tenant kernel.TenantID, id pool.
 	return err
 }
 
-// Policy see [pool.PoolRepository].
+// Policy see [pool.PolicyRepository].
 func (p *pools) Policy(ctx context.Context, tenant kernel.TenantID) (policy pool.Policy, err error) {
 	n, err := p.tenant(ctx, tenant)
 	if err != nil {
 		return policy, err
 	}
-	err = p.raw("SELECT cap, daily_quota, open_limit FROM crm_policies WHERE tenant_id = ? AND kind = ?", n, string(p.kind)).
-		Scan(ctx, &policy.Cap, &policy.DailyQuota, &policy.OpenLimit)
+	err = p.raw("SELECT cap, daily_quota, open_limit, lock_limit, lock_days FROM crm_policies WHERE tenant_id = ? AND kind = ?", n, string(p.kind)).
+		Scan(ctx, &policy.Cap, &policy.DailyQuota, &policy.OpenLimit, &policy.LockLimit, &policy.LockDays)
 	return policy, err
 }
 
-// SetPolicy see [pool.PoolRepository].
+// SetPolicy see [pool.PolicyRepository].
 func (p *pools) SetPolicy(ctx context.Context, tenant kernel.TenantID, policy pool.Policy) error {
 	n, err := p.tenant(ctx, tenant)
 	if err != nil {
 		return err
 	}
-	_, err = p.exec(ctx, "UPDATE crm_policies SET cap = ?, daily_quota = ?, open_limit = ? WHERE tenant_id = ? AND kind = ?",
-		policy.Cap, policy.DailyQuota, policy.OpenLimit, n, string(p.kind))
+	_, err = p.exec(ctx, "UPDATE crm_policies SET cap = ?, daily_quota = ?, open_limit = ?, lock_limit = ?, lock_days = ? WHERE tenant_id = ? AND kind = ?",
+		policy.Cap, policy.DailyQuota, policy.OpenLimit, policy.LockLimit, policy.LockDays, n, string(p.kind))
 	return err
 }
 
-// SetLimits see [pool.PoolRepository].
+// SetLimits see [pool.PolicyRepository].
 func (p *pools) SetLimits(ctx context.Context, tenant kernel.TenantID, user kernel.UserID, l pool.Limits) (before pool.Limits, err error) {
 	n, err := p.tenant(ctx, tenant)
 	if err != nil {

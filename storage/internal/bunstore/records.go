@@ -91,6 +91,7 @@ func (r *records) Move(ctx context.Context, mv pool.Move) error {
 	if mv.To != "" {
 		set = "owner_id = ?to, owned_since = ?now, pool_entered_at = NULL, first_followup_at = NULL, last_followup_at = NULL"
 	}
+	set += ", lock_until = NULL, lock_reason = ''"
 	if mv.Pool != 0 {
 		set += ", pool_id = ?pool"
 	}
@@ -145,12 +146,21 @@ func (r *records) tellMove(ctx context.Context, mv pool.Move) error {
 		if mv.Pool != 0 {
 			home = mv.Pool
 		}
+		to := mv.To
+		if mv.Action == customer.Moved {
+			to = x.OwnerID
+		}
 		ops[i] = customer.Operation{
-			RecordID: x.ID, Action: mv.Action, Actor: mv.By.User, From: x.OwnerID, To: mv.To, PoolID: home,
-			Reason: firstText(mv.Reason, reason), Note: mv.Note, Request: mv.By.Request, At: mv.Now,
+			RecordID: x.ID, Action: mv.Action, Actor: mv.By.User, From: x.OwnerID, To: to, PoolID: home,
+			Reason: firstText(mv.Reason, reason), Note: mv.Note, OverCap: mv.OverCap[x.ID],
+			Unlocked: mv.Action != customer.Moved && x.IsLocked(mv.Now),
+			Request:  mv.By.Request, At: mv.Now,
 		}
 		ref := kernel.Ref{Kind: string(r.kind), ID: x.ID}
-		before, after := map[string]any{"owner_id": x.OwnerID}, map[string]any{"owner_id": mv.To}
+		before, after := map[string]any{}, map[string]any{}
+		if mv.Action != customer.Moved {
+			before["owner_id"], after["owner_id"] = x.OwnerID, mv.To
+		}
 		if home != x.PoolID {
 			before["pool_id"], after["pool_id"] = x.PoolID, home
 		}
@@ -158,6 +168,12 @@ func (r *records) tellMove(ctx context.Context, mv pool.Move) error {
 			if text != "" {
 				after[name] = text
 			}
+		}
+		if ops[i].Unlocked {
+			after["unlocked"] = true
+		}
+		if mv.OverCap[x.ID] {
+			after["over_cap"] = true
 		}
 		changes[i] = kernel.Change{Subject: ref, Seq: x.Seq + 1, Ref: ref, Type: string(r.kind) + pastOf(mv.Action), Before: before, After: after}
 	}
@@ -173,6 +189,16 @@ func pastOf(a customer.Action) string {
 		return ".claimed"
 	case customer.Recycled:
 		return ".recycled"
+	case customer.Assigned:
+		return ".assigned"
+	case customer.Transferred:
+		return ".transferred"
+	case customer.Moved:
+		return ".moved"
+	case customer.Locked:
+		return ".locked"
+	case customer.Unlocked:
+		return ".unlocked"
 	case customer.TakenOff:
 		return ".removed"
 	}

@@ -18,7 +18,7 @@ import (
 // models is every row type.
 var models = []any{
 	(*tenantRow)(nil), (*memberRow)(nil), (*departmentRow)(nil), (*roleRow)(nil), (*poolRow)(nil), (*poolMemberRow)(nil),
-	(*ruleRow)(nil), (*customerRow)(nil), (*factsRow)(nil), (*contactRow)(nil), (*addressRow)(nil), (*tagRow)(nil),
+	(*ruleRow)(nil), (*reasonRow)(nil), (*customerRow)(nil), (*factsRow)(nil), (*contactRow)(nil), (*addressRow)(nil), (*tagRow)(nil),
 	(*customerTagRow)(nil), (*interactionRow)(nil), (*orderRow)(nil), (*operationRow)(nil), (*auditRow)(nil), (*eventRow)(nil),
 }
 
@@ -32,12 +32,14 @@ type ownershipCols struct {
 	LastOwner       nullText        `bun:"last_owner"`
 	FirstFollowupAt moment          `bun:"first_followup_at"`
 	LastFollowupAt  moment          `bun:"last_followup_at"`
+	LockUntil       moment          `bun:"lock_until"`
+	LockReason      string          `bun:"lock_reason"`
 }
 
 func ownershipOf(o customer.Ownership) ownershipCols {
 	return ownershipCols{
 		nullText(o.OwnerID), moment(o.OwnedSince), o.PoolID, moment(o.PoolEnteredAt), nullText(o.LastOwner),
-		moment(o.FirstFollowupAt), moment(o.LastFollowupAt),
+		moment(o.FirstFollowupAt), moment(o.LastFollowupAt), moment(o.LockUntil), o.LockReason,
 	}
 }
 
@@ -46,6 +48,7 @@ func (c ownershipCols) domain() customer.Ownership {
 		OwnerID: kernel.UserID(c.OwnerID), OwnedSince: time.Time(c.OwnedSince), PoolID: c.PoolID,
 		PoolEnteredAt: time.Time(c.PoolEnteredAt), LastOwner: kernel.UserID(c.LastOwner),
 		FirstFollowupAt: time.Time(c.FirstFollowupAt), LastFollowupAt: time.Time(c.LastFollowupAt),
+		LockUntil: time.Time(c.LockUntil), LockReason: c.LockReason,
 	}
 }
 
@@ -275,6 +278,8 @@ type operationRow struct {
 	Note          string
 	RuleID        int64
 	Rule          string
+	OverCap       bool
+	Unlocked      bool
 	Request       nullText
 	At            moment
 }

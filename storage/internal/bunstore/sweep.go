@@ -45,11 +45,12 @@ func (r *records) due(n int64, s pool.Sweep) (dueSQL, error) {
 		}
 	}
 	d.winner = schema.SafeQuery("CASE "+strings.Join(wins, " ")+" END", winArgs)
-	d.where = schema.SafeQuery(r.eng.Names.SQL(`t.tenant_id = ?tenant AND t.pool_id = ?pool AND t.owner_id IS NOT NULL AND t.deleted_at IS NULL AND (?acts)
+	d.where = schema.SafeQuery(r.eng.Names.SQL(`t.tenant_id = ?tenant AND t.pool_id = ?pool AND t.owner_id IS NOT NULL AND t.deleted_at IS NULL
+		AND (t.lock_until IS NULL OR t.lock_until <= ?now) AND (?acts)
 		AND EXISTS (SELECT 1 FROM crm_members AS m JOIN crm_pools AS p ON p.tenant_id = m.tenant_id AND p.id = ?pool
 			WHERE m.tenant_id = t.tenant_id AND m.user_id = t.owner_id AND m.inactive_since IS NULL AND `+belongsSQL+`)
 		AND ?winner IN (`+strings.Join(numbers, ", ")+`)`), []any{binds{
-		"tenant": n, "pool": int64(s.Pool.ID), "acts": schema.SafeQuery(strings.Join(acts, " OR "), actArgs), "winner": d.winner,
+		"tenant": n, "pool": int64(s.Pool.ID), "now": moment(s.Now), "acts": schema.SafeQuery(strings.Join(acts, " OR "), actArgs), "winner": d.winner,
 	}})
 	return d, nil
 }
@@ -111,7 +112,7 @@ func (r *records) Release(ctx context.Context, s pool.Sweep, ids ...int64) ([]po
 // releaseBatch leaves out what others hold, takes counters in the order of their members, and tells in log, audit and
 // outbox.
 const releaseBatch = `WITH s AS MATERIALIZED (SELECT t.id, t.owner_id, t.stage, ?winner AS winner FROM {from} WHERE ?where AND t.id IN (?ids)),
-	r AS (UPDATE {table} AS t SET owner_id = NULL, owned_since = NULL, pool_entered_at = ?now, last_owner = s.owner_id,
+	r AS (UPDATE {table} AS t SET owner_id = NULL, owned_since = NULL, pool_entered_at = ?now, last_owner = s.owner_id, lock_until = NULL, lock_reason = '',
 		version = t.version + 1, seq = t.seq + 1, updated_at = ?now, updated_by = ?by
 		FROM s WHERE t.tenant_id = ?tenant AND t.id = s.id RETURNING t.id, t.seq, t.pool_id, s.owner_id, s.stage, s.winner),
 	n AS (SELECT owner_id, count(*) FILTER (WHERE stage <> 'won') AS n FROM r GROUP BY owner_id),
@@ -195,7 +196,8 @@ func (r *records) releaseStepwise(ctx context.Context, n int64, s pool.Sweep, d 
 		`UPDATE crm_counters AS m SET places = m.places - k.n FROM (SELECT owner_id, count(*) AS n FROM {table}
 			WHERE tenant_id = ?tenant AND id IN (?ids) AND stage <> 'won' GROUP BY owner_id) AS k
 			WHERE m.tenant_id = ?tenant AND m.kind = ?kind AND m.user_id = k.owner_id`,
-		`UPDATE {table} SET last_owner = owner_id, owner_id = NULL, owned_since = NULL, pool_entered_at = ?now, version = version + 1, seq = seq + 1,
+		`UPDATE {table} SET last_owner = owner_id, owner_id = NULL, owned_since = NULL, pool_entered_at = ?now, lock_until = NULL, lock_reason = '',
+			version = version + 1, seq = seq + 1,
 			updated_at = ?now, updated_by = ?by WHERE tenant_id = ?tenant AND id IN (?ids)`,
 	} {
 		if _, err := r.exec(ctx, strings.ReplaceAll(text, "{table}", r.table), args); err != nil {

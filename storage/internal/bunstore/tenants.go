@@ -40,8 +40,8 @@ func (r *tenants) Insert(ctx context.Context, id kernel.TenantID, tenant *team.T
 // begin writes what every tenant has for a kind of record from its first day: a policy, and a public pool with rules.
 func (r *tenants) begin(ctx context.Context, id kernel.TenantID, kind pool.Kind, at time.Time) error {
 	t, y := (*tx)(r), pool.DefaultPolicy()
-	if _, err := t.exec(ctx, "INSERT INTO crm_policies (tenant_id, kind, cap, daily_quota, open_limit) VALUES (?, ?, ?, ?, ?)",
-		t.known[id], string(kind), y.Cap, y.DailyQuota, y.OpenLimit); err != nil {
+	if _, err := t.exec(ctx, "INSERT INTO crm_policies (tenant_id, kind, cap, daily_quota, open_limit, lock_limit, lock_days) VALUES (?, ?, ?, ?, ?, ?, ?)",
+		t.known[id], string(kind), y.Cap, y.DailyQuota, y.OpenLimit, y.LockLimit, y.LockDays); err != nil {
 		return err
 	}
 	p := &pool.Pool{
@@ -120,6 +120,7 @@ var ofTenant = []struct{ table, key string }{
 	{"crm_customers", "id"},
 	{"crm_counters", "kind, user_id"},
 	{"crm_policies", "kind"},
+	{"crm_reasons", "kind, sort"},
 	{"crm_pool_rules", "id"},
 	{"crm_pool_members", "pool_id, user_id, department_id"},
 	{"crm_pools", "id"},
