@@ -7,6 +7,7 @@ import (
 	"github.com/openseas/crm/customer"
 	"github.com/openseas/crm/customer/condition"
 	"github.com/openseas/crm/kernel"
+	"github.com/openseas/crm/team"
 )
 
 // ErrLost is the reason of the conflict by which a repository says that Claim wrote nothing; the service then finds out why.
@@ -127,6 +128,7 @@ type Tx interface {
 	kernel.Tx
 	Pool(k Kind) Repository
 	Pools(k Kind) PoolRepository
+	Calendars() team.CalendarRepository
 	Counters(kind string) customer.CounterRepository
 	Operations(kind string) customer.OperationRepository
 }

@@ -50,6 +50,8 @@ func Run(t *testing.T, open Open) {
 		{"Release", testRelease},
 		{"Pools", testPools},
 		{"Recycle", testRecycle},
+		{"Calendars", testCalendars},
+		{"Counting", testCounting},
 		{"Races", testRaces},
 		{"Host", testHost},
 		{"Team", testTeam},
