@@ -60,10 +60,16 @@ type Settings struct {
 	Protection     time.Duration `json:"protection"`                // nobody may claim so soon after a release; 0 to 3,650 days
 	CoolDown       time.Duration `json:"cool_down"`                 // nor may its last owner for so long; 0 to 3,650 days
 	ClaimCondition string        `json:"claim_condition,omitempty"` // in the condition language; empty: none
+	// Counting says what a day is in the conditions of this pool. Defaults to CountElapsed.
+	Counting Counting `json:"counting"`
+	// Calendar is what working days are counted by; 0 is none, which CountWorking refuses.
+	Calendar team.CalendarID `json:"calendar,omitempty"`
 }
 
 // DefaultSettings are 7 days of protection and 30 days of cool-down.
-func DefaultSettings() Settings { return Settings{Protection: 7 * day, CoolDown: 30 * day} }
+func DefaultSettings() Settings {
+	return Settings{Protection: 7 * day, CoolDown: 30 * day, Counting: CountElapsed}
+}
 
 const (
 	day       = 24 * time.Hour
@@ -72,7 +78,11 @@ const (
 )
 
 func (p *Pool) check() error {
-	if err := kernel.FirstError(kernel.CheckName("name", p.Name, 100), kernel.CheckText("description", p.Description, 500)); err != nil {
+	if p.Counting == "" {
+		p.Counting = CountElapsed
+	}
+	if err := kernel.FirstError(kernel.CheckName("name", p.Name, 100), kernel.CheckText("description", p.Description, 500),
+		kernel.OneOf("counting", p.Counting, CountElapsed, CountCalendar, CountWorking)); err != nil {
 		return err
 	}
 	switch {
@@ -82,9 +92,14 @@ func (p *Pool) check() error {
 		return kernel.Invalidf("cool_down", kernel.OutOfRange, "0 to 3,650 days, in microseconds")
 	case p.Priority < -1_000_000 || p.Priority > 1_000_000:
 		return kernel.Invalidf("priority", kernel.OutOfRange, "between -1,000,000 and 1,000,000")
+	case p.Counting == CountWorking && p.Calendar == 0:
+		return kernel.Invalidf("calendar", kernel.Empty, "working days are counted by a calendar")
 	case p.ClaimCondition != "":
-		_, err := condition.Parse(p.ClaimCondition)
-		return inField("claim_condition", err)
+		parsed, err := condition.Parse(p.ClaimCondition)
+		if err != nil {
+			return inField("claim_condition", err)
+		}
+		return p.Counting.wholeDays("claim_condition", parsed)
 	}
 	return nil
 }

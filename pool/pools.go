@@ -19,12 +19,15 @@ type Pools struct {
 func (s *Pools) Create(ctx context.Context, a kernel.Actor, p *Pool) error {
 	const op = "pool.Pools.Create"
 	n := *p
-	n.Kind, n.IsDefault = s.kind, false
+	n.ID, n.Kind, n.IsDefault = 0, s.kind, false
 	if err := n.check(); err != nil {
 		return kernel.Wrap(op, err)
 	}
 	made, err := kernel.Do(ctx, &s.core, a, op, kernel.PoolManage, n, func(ctx context.Context, c *kernel.Call[Tx]) (*Pool, error) {
 		n.Version, n.CreatedAt, n.UpdatedAt = 1, c.Now, c.Now
+		if err := s.checkCounting(ctx, c, &n); err != nil {
+			return nil, err
+		}
 		var rules []*Rule
 		for _, r := range DefaultRules() {
 			r.Version, r.CreatedAt, r.UpdatedAt = 1, c.Now, c.Now
@@ -96,6 +99,9 @@ func (s *Pools) Update(ctx context.Context, a kernel.Actor, p *Pool) error {
 		was, is := kernel.Diff(cur, &next)
 		if is == nil {
 			return cur, nil
+		}
+		if err := s.checkCounting(ctx, c, &next); err != nil {
+			return nil, err
 		}
 		next.Version, next.UpdatedAt = cur.Version+1, c.Now
 		ok, err := c.Tx.Pools(s.kind).Update(ctx, a.Tenant, &next)

@@ -117,8 +117,12 @@ func (r *run[I]) plan(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		days, err := countings(ctx, tx, r.by.Tenant, r.rights.Zone, pools...)
+		if err != nil {
+			return err
+		}
 		for _, p := range pools {
-			sweep, err := r.sweep(ctx, tx, p)
+			sweep, err := r.sweep(ctx, tx, p, days[p.ID])
 			if err != nil {
 				return err
 			}
@@ -157,12 +161,12 @@ func (r *run[I]) pools(ctx context.Context, tx Tx) ([]*Pool, error) {
 }
 
 // sweep parses the enabled rules of a pool, in the order in which they win.
-func (r *run[I]) sweep(ctx context.Context, tx Tx, p *Pool) (*Sweep, error) {
+func (r *run[I]) sweep(ctx context.Context, tx Tx, p *Pool, days condition.Counting) (*Sweep, error) {
 	rules, err := tx.Pools(r.s.kind).Rules(ctx, r.by.Tenant, p.ID)
 	if err != nil {
 		return nil, err
 	}
-	sweep := &Sweep{By: r.by, Pool: p, Days: condition.Elapsed{}}
+	sweep := &Sweep{By: r.by, Pool: p, Days: days}
 	for _, rule := range rules {
 		if !rule.Enabled {
 			continue

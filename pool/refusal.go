@@ -95,7 +95,8 @@ type Attempt struct {
 	Record   Record
 	Settings Settings
 	Counter  customer.Counter
-	Facts    *condition.Facts // needed where the pool has a claim condition
+	Facts    *condition.Facts   // needed where the pool has a claim condition
+	Days     condition.Counting // of the pool; nil is condition.Elapsed
 }
 
 // Refuse returns nil when the claim may succeed, or the first reason why not (rules.md, Public pool: Claim). It decides
@@ -137,7 +138,7 @@ func (t Attempt) conditionHolds() bool {
 		return true
 	}
 	c, err := condition.Parse(t.Settings.ClaimCondition)
-	return err == nil && t.Facts != nil && c.Eval(*t.Facts, t.Now, condition.Elapsed{}) == condition.True
+	return err == nil && t.Facts != nil && c.Eval(*t.Facts, t.Now, t.Days) == condition.True
 }
 
 // claimed is the counter after this claim.

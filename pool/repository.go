@@ -7,6 +7,7 @@ import (
 	"github.com/openseas/crm/customer"
 	"github.com/openseas/crm/customer/condition"
 	"github.com/openseas/crm/kernel"
+	"github.com/openseas/crm/team"
 )
 
 // ErrLost is the reason of the conflict by which a repository says that Claim wrote nothing; the service then finds out why.
@@ -151,6 +152,7 @@ type Tx interface {
 	Pool(k Kind) Repository
 	Pools(k Kind) PoolRepository
 	Policies(k Kind) PolicyRepository
+	Calendars() team.CalendarRepository
 	Counters(kind string) customer.CounterRepository
 	Operations(kind string) customer.OperationRepository
 }

@@ -53,6 +53,15 @@ func (r *Rule) check() error {
 	return inField("condition", err)
 }
 
+// countedBy refuses a rule that a pool cannot count by.
+func (r *Rule) countedBy(days Counting) error {
+	parsed, err := condition.Parse(r.Condition)
+	if err != nil {
+		return inField("condition", err)
+	}
+	return days.wholeDays("condition", parsed)
+}
+
 // DefaultRules are in every pool from its first day, switched off until UseDefaults: nobody loses customers by an upgrade
 // (rules.md, Public pool: Rules, No follow-up, No deal).
 func DefaultRules() []Rule {

@@ -19,7 +19,8 @@ func (s *Pools) Rules(ctx context.Context, a kernel.Actor, id ID) ([]*Rule, erro
 
 // PutRule writes a rule of a pool: a new one when its ID is 0 (its PoolID may be 0 for the default pool), else over the
 // one that was read, whose Version must be the last. A condition that cannot be understood is invalid ("condition"), with
-// a *condition.SyntaxError that says where and what was expected. On success r is as written.
+// a *condition.SyntaxError that says where and what was expected; one with a fraction of a day is invalid (WholeDays) in a
+// pool that counts calendar or working days. On success r is as written.
 func (s *Pools) PutRule(ctx context.Context, a kernel.Actor, r *Rule) error {
 	const op = "pool.Pools.PutRule"
 	given := *r
@@ -53,6 +54,9 @@ func (s *Pools) putRule(ctx context.Context, c *kernel.Call[Tx], given Rule) (*R
 	}
 	p, err := s.lock(ctx, c, given.PoolID)
 	if err != nil {
+		return nil, err
+	}
+	if err := given.countedBy(p.Counting); err != nil {
 		return nil, err
 	}
 	rules, err := c.Tx.Pools(s.kind).Rules(ctx, c.Actor.Tenant, p.ID)

@@ -197,7 +197,8 @@ type judge struct {
 	pools   map[ID]*Pool
 	belongs map[ID]Member
 	facts   map[int64]condition.Facts
-	sees    kernel.Scope // what the actor may read
+	days    map[ID]condition.Counting // of the pools whose conditions are needed
+	sees    kernel.Scope              // what the actor may read
 	counter customer.Counter
 }
 
@@ -234,7 +235,10 @@ func (s *Service[I]) judge(ctx context.Context, c *kernel.Call[Tx], records []Re
 	}
 	if len(conditional) > 0 {
 		from, until := trailingYear(c.Now, c.Rights.Zone)
-		j.facts, err = c.Tx.Pool(s.kind).Facts(ctx, c.Actor.Tenant, from, until, conditional...)
+		if j.facts, err = c.Tx.Pool(s.kind).Facts(ctx, c.Actor.Tenant, from, until, conditional...); err != nil {
+			return nil, err
+		}
+		j.days, err = countings(ctx, c.Tx, c.Actor.Tenant, c.Rights.Zone, found...)
 	}
 	return j, err
 }
@@ -251,7 +255,7 @@ func (j *judge) refuse(id int64) *Refusal {
 		return &Refusal{Ref: kernel.Ref{Kind: string(j.kind), ID: id}, Reason: ForeignPool}
 	}
 	t := j.base
-	t.Record, t.Settings, t.Counter = r, j.pools[r.PoolID].Settings, j.counter
+	t.Record, t.Settings, t.Counter, t.Days = r, j.pools[r.PoolID].Settings, j.counter, j.days[r.PoolID]
 	if facts, ok := j.facts[id]; ok {
 		t.Facts = &facts
 	}

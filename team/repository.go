@@ -14,6 +14,7 @@ type Tx interface {
 	Members() MemberRepository
 	Departments() DepartmentRepository
 	Roles() RoleRepository
+	Calendars() CalendarRepository
 	Trail() TrailRepository
 	Relay() RelayRepository
 }
@@ -87,6 +88,20 @@ type RoleRepository interface {
 	All(ctx context.Context, t kernel.TenantID) ([]*Role, error)
 	// Delete must delete the role, unless unusedOnly is set and a member has it: false then.
 	Delete(ctx context.Context, t kernel.TenantID, name RoleName, unusedOnly bool) (bool, error)
+}
+
+// CalendarRepository keeps business calendars. The tenant is locked before it is asked to write.
+type CalendarRepository interface {
+	// Put must write the calendar over the one of its id, or give it an id; false when the name is taken.
+	Put(ctx context.Context, t kernel.TenantID, c *Calendar) (bool, error)
+	// Get must return the calendars that exist, in the order of the ids.
+	Get(ctx context.Context, t kernel.TenantID, ids ...CalendarID) ([]*Calendar, error)
+	// Lock is Get with the rows locked until the end of the transaction: whoever begins to count by a calendar locks it.
+	Lock(ctx context.Context, t kernel.TenantID, ids ...CalendarID) ([]*Calendar, error)
+	// List must return w.Limit+1 calendars at most, by id.
+	List(ctx context.Context, t kernel.TenantID, w kernel.Window) ([]*Calendar, error)
+	// Delete must delete a calendar that is locked, unless a pool names it: false then.
+	Delete(ctx context.Context, t kernel.TenantID, id CalendarID) (bool, error)
 }
 
 // TrailFilter says which rows of the audit trail or the outbox are wanted; empty conditions are none.

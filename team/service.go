@@ -8,11 +8,12 @@ import (
 	"github.com/openseas/crm/kernel"
 )
 
-// Service is the use cases of tenants, and holds those of members, departments, roles, the trail and the relay.
+// Service is the use cases of tenants, and holds those of members, departments, roles, calendars, the trail and the relay.
 type Service struct {
 	Members     *Members
 	Departments *Departments
 	Roles       *Roles
+	Calendars   *Calendars
 	Trail       *Trail
 	Relay       *Relay
 
@@ -22,7 +23,9 @@ type Service struct {
 
 // NewService is for crm.New.
 func NewService(core kernel.Service[Tx], cache *Cache) *Service {
-	return &Service{&Members{core, cache}, &Departments{core, cache}, &Roles{core, cache}, &Trail{core}, &Relay{core}, core, cache}
+	return &Service{
+		&Members{core, cache}, &Departments{core, cache}, &Roles{core, cache}, &Calendars{core, cache}, &Trail{core}, &Relay{core}, core, cache,
+	}
 }
 
 // CreateTenant makes the tenant that the actor names: with its default public pool, its policies and the built-in roles.

@@ -72,6 +72,9 @@ type Counting interface {
 	// Cut must return the instant such that at now "days > n" (with orEqual "days >= n") holds exactly for those instants
 	// counted from that lie before it. It must be UTC and to the microsecond. n is 0 to 36500, with at most 4 decimals.
 	Cut(now time.Time, orEqual bool, n decimal.Decimal) time.Time
+	// Reach is Cut seen from the other side: it must return the first now at which "days > n" (with orEqual "days >= n")
+	// holds for an instant counted from; false when it never does.
+	Reach(from time.Time, orEqual bool, n decimal.Decimal) (now time.Time, ok bool)
 }
 
 // Elapsed counts N days as N × 24 h of elapsed time (rules.md, Time). It is the default.
@@ -79,12 +82,25 @@ type Elapsed struct{}
 
 // Cut is N × 24 h before now, to the microsecond.
 func (Elapsed) Cut(now time.Time, orEqual bool, n decimal.Decimal) time.Time {
-	const step = 24 * time.Hour / 10_000 // of the fourth decimal: whole microseconds, so nothing is rounded
-	cut := kernel.Instant(now).Add(-step * time.Duration(n.Shift(4).IntPart()))
+	cut := kernel.Instant(now).Add(-elapsed(n))
 	if orEqual { // the instant itself counts too, and instants are whole microseconds
 		cut = cut.Add(time.Microsecond)
 	}
 	return cut
+}
+
+// Reach is N × 24 h after an instant, or the microsecond after that.
+func (Elapsed) Reach(from time.Time, orEqual bool, n decimal.Decimal) (time.Time, bool) {
+	now := kernel.Instant(from).Add(elapsed(n))
+	if !orEqual {
+		now = now.Add(time.Microsecond)
+	}
+	return now, true
+}
+
+func elapsed(n decimal.Decimal) time.Duration {
+	const step = 24 * time.Hour / 10_000 // of the fourth decimal: whole microseconds, so nothing is rounded
+	return step * time.Duration(n.Shift(4).IntPart())
 }
 
 // Cut turns a comparison of a fact of [KindDays] into one with an instant: it holds for instants counted from that lie

@@ -234,6 +234,22 @@ func (w *workdays) Cut(now time.Time, orEqual bool, n decimal.Decimal) time.Time
 	return now.Add(-day)
 }
 
+func (w *workdays) Reach(from time.Time, _ bool, _ decimal.Decimal) (time.Time, bool) {
+	return from, true
+}
+
+func TestReachIsTheFirstInstantThatTheCutLetsThrough(t *testing.T) {
+	for _, n := range []string{"0", "0.0001", "2.5", "7", "36500"} {
+		for _, orEqual := range []bool{false, true} {
+			from := now.Add(-3 * day)
+			at, ok := Elapsed{}.Reach(from, orEqual, number(n))
+			require.True(t, ok)
+			require.True(t, from.Before(Elapsed{}.Cut(at, orEqual, number(n))), n)
+			require.False(t, from.Before(Elapsed{}.Cut(at.Add(-µs), orEqual, number(n))), n)
+		}
+	}
+}
+
 func TestCountingIsAskedForTheCut(t *testing.T) {
 	w := &workdays{}
 	c := parse(t, "owned_days > 1 and owned_days >= 2 and not (owned_days <= 3) and not (owned_days < 4)")

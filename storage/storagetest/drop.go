@@ -15,6 +15,7 @@ import (
 	"github.com/openseas/crm/pool"
 	"github.com/openseas/crm/storage"
 	"github.com/openseas/crm/team"
+	"github.com/openseas/crm/team/calendar"
 )
 
 // tenantTables are the tables in which every row belongs to a tenant, as the database itself lists them.
@@ -67,7 +68,9 @@ func (b *bundle) fill(by crm.Actor) {
 	require.NoError(b.t, err)
 	_, err = b.Team.Roles.Put(ctx, by, team.Role{Name: "x", Reach: team.ReachOwn})
 	require.NoError(b.t, err)
-	p := &pool.Pool{Name: "closed"}
+	cal := &team.Calendar{Name: "office", Spec: calendar.Spec{Week: calendar.MondayToFriday(office...)}}
+	require.NoError(b.t, b.Team.Calendars.Put(ctx, by, cal))
+	p := &pool.Pool{Name: "closed", Settings: pool.Settings{Counting: pool.CountWorking, Calendar: cal.ID}}
 	require.NoError(b.t, b.Pool.Pools.Create(ctx, by, p))
 	require.NoError(b.t, b.Pool.Pools.SetMembers(ctx, by, p.ID, []pool.Member{{User: "a1"}}))
 	require.NoError(b.t, b.Pool.Pools.SetReasons(ctx, by, []string{"no budget"}))

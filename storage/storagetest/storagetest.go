@@ -54,6 +54,8 @@ func Run(t *testing.T, open Open) {
 		{"Moves", testMoves},
 		{"Locks", testLocks},
 		{"Recycle", testRecycle},
+		{"Calendars", testCalendars},
+		{"Counting", testCounting},
 		{"Races", testRaces},
 		{"AssignRaces", testAssignRaces},
 		{"Host", testHost},

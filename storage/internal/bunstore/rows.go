@@ -17,7 +17,7 @@ import (
 
 // models is every row type.
 var models = []any{
-	(*tenantRow)(nil), (*memberRow)(nil), (*departmentRow)(nil), (*roleRow)(nil), (*poolRow)(nil), (*poolMemberRow)(nil),
+	(*tenantRow)(nil), (*memberRow)(nil), (*departmentRow)(nil), (*roleRow)(nil), (*calendarRow)(nil), (*poolRow)(nil), (*poolMemberRow)(nil),
 	(*ruleRow)(nil), (*reasonRow)(nil), (*customerRow)(nil), (*factsRow)(nil), (*contactRow)(nil), (*addressRow)(nil), (*tagRow)(nil),
 	(*customerTagRow)(nil), (*interactionRow)(nil), (*orderRow)(nil), (*operationRow)(nil), (*auditRow)(nil), (*eventRow)(nil),
 }
@@ -228,6 +228,17 @@ type roleRow struct {
 	UpdatedAt   moment
 }
 
+type calendarRow struct {
+	bun.BaseModel `bun:"table:crm_calendars,alias:y"`
+	TenantID      int64
+	ID            team.CalendarID
+	Name          string
+	Spec          nullText
+	Version       int64
+	CreatedAt     moment
+	UpdatedAt     moment
+}
+
 type poolRow struct {
 	bun.BaseModel  `bun:"table:crm_pools,alias:p"`
 	TenantID       int64
@@ -241,6 +252,8 @@ type poolRow struct {
 	Protection     int64 // microseconds
 	CoolDown       int64 // microseconds
 	ClaimCondition string
+	Counting       pool.Counting
+	CalendarID     nullID
 	Version        int64
 	CreatedAt      moment
 	UpdatedAt      moment

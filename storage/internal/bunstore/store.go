@@ -101,6 +101,7 @@ func (t *tx) Tenants() team.TenantRepository               { return (*tenants)(t
 func (t *tx) Members() team.MemberRepository               { return (*members)(t) }
 func (t *tx) Departments() team.DepartmentRepository       { return (*departments)(t) }
 func (t *tx) Roles() team.RoleRepository                   { return (*roles)(t) }
+func (t *tx) Calendars() team.CalendarRepository           { return (*calendars)(t) }
 func (t *tx) Trail() team.TrailRepository                  { return (*trail)(t) }
 func (t *tx) Relay() team.RelayRepository                  { return (*relay)(t) }
 func (t *tx) Journal() kernel.Journal                      { return (*journal)(t) }

@@ -124,6 +124,7 @@ var ofTenant = []struct{ table, key string }{
 	{"crm_pool_rules", "id"},
 	{"crm_pool_members", "pool_id, user_id, department_id"},
 	{"crm_pools", "id"},
+	{"crm_calendars", "id"},
 	{"crm_roles", "id"},
 	{"crm_members", "id"},
 	{"crm_department_tree", "department_id, ancestor_id"},
