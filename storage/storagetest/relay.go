@@ -439,14 +439,14 @@ func testRelayMigration(open Open) func(t *testing.T) {
 		events := func() []int {
 			return []int{b.count("SELECT count(*) FROM crm_outbox"), b.count("SELECT count(*) FROM crm_audit")}
 		}
+		old := b.create(1, "")[0]
+		require.NoError(t, b.Pool.Claim(t.Context(), li, old))
 		was := events()
 		require.NoError(t, b.store.MigrateDown(t.Context(), 1))
 		_, err := b.db.Exec("SELECT delivered_at FROM crm_outbox")
 		require.Error(t, err)
 		require.Equal(t, was, events())
-		old := b.create(1, "")[0] // by the statements that an older version has: they name no column of the relay
-		require.NoError(t, b.Pool.Claim(t.Context(), li, old))
-		b.report(1, 1)
+		b.report(1, 1) // by the statements that an older version has: they name no column of the relay
 		require.NoError(t, b.store.Migrate(t.Context()))
 		b.open(nil)
 		require.NoError(t, b.Pool.Release(t.Context(), li, old, nil))
