@@ -52,6 +52,7 @@ func Run(t *testing.T, open Open) {
 		{"Recycle", testRecycle},
 		{"Calendars", testCalendars},
 		{"Counting", testCounting},
+		{"Due", testDue},
 		{"Races", testRaces},
 		{"Host", testHost},
 		{"Team", testTeam},
