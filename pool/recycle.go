@@ -160,24 +160,18 @@ func (r *run[I]) pools(ctx context.Context, tx Tx) ([]*Pool, error) {
 	return tx.Pools(r.s.kind).List(ctx, r.by.Tenant, kernel.Window{Limit: mostPools})
 }
 
-// sweep parses the enabled rules of a pool, in the order in which they win.
+// sweep is what the run does with one pool.
 func (r *run[I]) sweep(ctx context.Context, tx Tx, p *Pool, days condition.Counting) (*Sweep, error) {
 	rules, err := tx.Pools(r.s.kind).Rules(ctx, r.by.Tenant, p.ID)
 	if err != nil {
 		return nil, err
 	}
-	sweep := &Sweep{By: r.by, Pool: p, Days: days}
-	for _, rule := range rules {
-		if !rule.Enabled {
-			continue
-		}
-		parsed, err := condition.Parse(rule.Condition)
-		if err != nil { // a rule of a newer version: without it others would win that must not
-			return nil, err
-		}
-		acts := rule.Action == Release && (len(r.o.Rules) == 0 || slices.Contains(r.o.Rules, rule.ID))
-		sweep.Rules = append(sweep.Rules, SweepRule{Rule: *rule, Parsed: parsed, Acts: acts})
-		if acts {
+	sweep, err := newSweep(r.by, p, rules, days, r.o.Rules...)
+	if err != nil {
+		return nil, err
+	}
+	for _, rule := range sweep.Rules {
+		if rule.Acts {
 			r.report.ByRule = append(r.report.ByRule, RuleCount{Pool: p.ID, Rule: rule.ID, Name: rule.Name})
 		}
 	}
@@ -185,10 +179,7 @@ func (r *run[I]) sweep(ctx context.Context, tx Tx, p *Pool, days condition.Count
 }
 
 // at sets the instant that the next statement judges by.
-func (r *run[I]) at(sweep *Sweep) {
-	sweep.Now = r.s.core.Clock.Now()
-	sweep.SpendFrom, sweep.SpendUntil = trailingYear(sweep.Now, r.rights.Zone)
-}
+func (r *run[I]) at(sweep *Sweep) { sweep.at(r.s.core.Clock.Now(), r.rights.Zone) }
 
 // pool walks the due records of one pool in the order of their ids, so that every page of the table is touched once.
 func (r *run[I]) pool(ctx context.Context, sweep *Sweep) error {

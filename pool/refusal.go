@@ -102,28 +102,58 @@ type Attempt struct {
 // Refuse returns nil when the claim may succeed, or the first reason why not (rules.md, Public pool: Claim). It decides
 // about one record that the claimer can see and whose pool it belongs to; adapters test the same in SQL.
 func (t Attempt) Refuse(kind Kind) *Refusal {
-	no := &Refusal{Ref: kernel.Ref{Kind: string(kind), ID: t.Record.ID}}
-	entered, was := t.Record.PoolEnteredAt, t.Record.LastOwner
-	switch {
-	case t.Record.OwnerID != "":
-		no.Reason, no.By = Taken, t.Record.OwnerID
-	case t.Record.Blacklisted:
-		no.Reason = Blacklisted
-	case !entered.IsZero() && t.Now.Before(entered.Add(t.Settings.Protection)):
-		no.Reason, no.Until = Protected, entered.Add(t.Settings.Protection)
-	case !entered.IsZero() && was == t.By && t.Now.Before(entered.Add(t.Settings.CoolDown)):
-		no.Reason, no.Until = CoolDown, entered.Add(t.Settings.CoolDown)
-	case !t.conditionHolds():
-		no.Reason = Condition
-	case t.Record.TakesPlace && t.Counter.Free() == 0:
-		no.Reason, no.Limit = CapReached, t.Counter.Cap
-	case t.claimsUsed() >= t.Counter.DailyQuota:
-		today := kernel.DateOf(t.Now, t.Zone)
-		no.Reason, no.Limit, no.Until = QuotaUsed, t.Counter.DailyQuota, today.Next().Start(t.Zone)
-	default:
-		return nil
+	for _, reason := range claimOrder {
+		if c := t.check(reason); !c.Holds {
+			return &Refusal{Ref: kernel.Ref{Kind: string(kind), ID: t.Record.ID}, Reason: reason, Until: c.Until, Limit: c.Limit, By: c.By}
+		}
 	}
-	return no
+	return nil
+}
+
+// Checks are all conditions of the claim, in the order of Refuse.
+func (t Attempt) Checks() []Check {
+	all := make([]Check, len(claimOrder))
+	for i, reason := range claimOrder {
+		all[i] = t.check(reason)
+	}
+	return all
+}
+
+var claimOrder = [...]kernel.Reason{Taken, Blacklisted, Protected, CoolDown, Condition, CapReached, QuotaUsed}
+
+// check decides about one condition.
+func (t Attempt) check(reason kernel.Reason) Check {
+	c := Check{Reason: reason}
+	entered := t.Record.PoolEnteredAt
+	elapses := func(span time.Duration) {
+		if until := entered.Add(span); !entered.IsZero() && t.Now.Before(until) {
+			c.Holds, c.Until = false, until
+		}
+	}
+	switch reason {
+	case Taken:
+		c.Holds, c.By = t.Record.OwnerID == "", t.Record.OwnerID
+	case Blacklisted:
+		c.Holds = !t.Record.Blacklisted
+	case Protected:
+		c.Holds = true
+		elapses(t.Settings.Protection)
+	case CoolDown:
+		c.Holds = true
+		if t.Record.LastOwner == t.By {
+			elapses(t.Settings.CoolDown)
+		}
+	case Condition:
+		c.Holds = t.conditionHolds()
+	case CapReached:
+		c.Holds, c.Limit, c.Used = !t.Record.TakesPlace || t.Counter.Free() > 0, t.Counter.Cap, t.Counter.Places
+	case QuotaUsed:
+		c.Limit, c.Used = t.Counter.DailyQuota, t.claimsUsed()
+		if c.Holds = c.Used < c.Limit; !c.Holds {
+			c.Until = kernel.DateOf(t.Now, t.Zone).Next().Start(t.Zone)
+		}
+	}
+	return c
 }
 
 func (t Attempt) claimsUsed() int {

@@ -76,6 +76,9 @@ type Repository interface {
 	Lock(ctx context.Context, t kernel.TenantID, ids ...int64) ([]Record, error)
 	// Facts must return what conditions read of the records, by id; spend within the window.
 	Facts(ctx context.Context, t kernel.TenantID, spendFrom, spendUntil time.Time, ids ...int64) (map[int64]condition.Facts, error)
+	// Exposed must return the ids of those of the records whose owner is an active member of their home pool, so that its
+	// rules apply.
+	Exposed(ctx context.Context, t kernel.TenantID, ids ...int64) ([]int64, error)
 	// Counter must return the member's counter without a lock; with the tenant's limits when there is no row yet.
 	Counter(ctx context.Context, t kernel.TenantID, user kernel.UserID) (customer.Counter, error)
 	// Move see Move.

@@ -254,16 +254,21 @@ func (j *judge) refuse(id int64) *Refusal {
 	case !member:
 		return &Refusal{Ref: kernel.Ref{Kind: string(j.kind), ID: id}, Reason: ForeignPool}
 	}
-	t := j.base
-	t.Record, t.Settings, t.Counter, t.Days = r, j.pools[r.PoolID].Settings, j.counter, j.days[r.PoolID]
-	if facts, ok := j.facts[id]; ok {
-		t.Facts = &facts
-	}
-	no := t.Refuse(j.kind)
+	no := j.attempt(r).Refuse(j.kind)
 	if no != nil && no.Reason == Taken && !visible && no.By != j.by {
 		no.By = "" // whose it is, only who may see that customer learns
 	}
 	return no
+}
+
+// attempt is the claim of a record whose pool is known.
+func (j *judge) attempt(r Record) Attempt {
+	t := j.base
+	t.Record, t.Settings, t.Counter, t.Days = r, j.pools[r.PoolID].Settings, j.counter, j.days[r.PoolID]
+	if facts, ok := j.facts[r.ID]; ok {
+		t.Facts = &facts
+	}
+	return t
 }
 
 // claim notes that the actor has the record now, and returns it as it was: the same id twice in one call is taken the

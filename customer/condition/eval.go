@@ -114,6 +114,20 @@ func (c Compare) Cut(now time.Time, days Counting) (cut time.Time, before bool) 
 	}
 }
 
+// Turn is the instant at which a comparison of a fact of [KindDays] changes what it says about a customer, for good; false
+// when it never does, as the fact is absent.
+func (c Compare) Turn(f *Facts, days Counting) (time.Time, bool) {
+	s := lookup(c.Fact)
+	if s == nil || s.kind != KindDays {
+		return time.Time{}, false
+	}
+	from := s.since(f)
+	if from.IsZero() {
+		return time.Time{}, false
+	}
+	return days.Reach(from, c.Op == Less || c.Op == AtLeast, c.Number)
+}
+
 // Eval decides about one customer, at one instant. A nil days is [Elapsed].
 func (c *Condition) Eval(f Facts, now time.Time, days Counting) Truth {
 	if days == nil {

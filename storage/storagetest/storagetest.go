@@ -56,6 +56,7 @@ func Run(t *testing.T, open Open) {
 		{"Recycle", testRecycle},
 		{"Calendars", testCalendars},
 		{"Counting", testCounting},
+		{"Due", testDue},
 		{"Races", testRaces},
 		{"AssignRaces", testAssignRaces},
 		{"Host", testHost},

@@ -62,6 +62,19 @@ func (r *records) dueOf(ctx context.Context, s pool.Sweep) (n int64, d dueSQL, e
 	return n, d, err
 }
 
+// Exposed see [pool.Repository].
+func (r *records) Exposed(ctx context.Context, tenant kernel.TenantID, ids ...int64) (exposed []int64, err error) {
+	n, err := r.tenant(ctx, tenant)
+	if err != nil || len(ids) == 0 {
+		return nil, err
+	}
+	err = r.raw(`SELECT t.id FROM `+r.table+` AS t, crm_pools AS p, crm_members AS m
+		WHERE t.tenant_id = ?tenant AND t.id IN (?ids) AND t.deleted_at IS NULL AND p.tenant_id = ?tenant AND p.id = t.pool_id
+			AND m.tenant_id = ?tenant AND m.user_id = t.owner_id AND m.inactive_since IS NULL AND `+belongsSQL+` ORDER BY t.id`,
+		binds{"tenant": n, "ids": bun.List(ids)}).Scan(ctx, &exposed)
+	return exposed, err
+}
+
 // Due see [pool.Repository].
 func (r *records) Due(ctx context.Context, s pool.Sweep) (count int, err error) {
 	_, d, err := r.dueOf(ctx, s)
