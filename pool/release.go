@@ -25,7 +25,8 @@ type ReleasedMany[I RecordID] struct {
 // Release puts a record back into its pool, with one line in the operation log. Its owner may; so may a superior (head
 // of the owner's department or of one above, or a named superior, directly or through others), an administrator of its
 // home pool, and the system actor. Opportunities, quotes and contracts stay as they are. A record that nobody owns is
-// refused (NotOwned), and so is somebody else's (NotOwner) and one that its owner has locked, to its owner only (Locked); one that the actor may not see is not found.
+// refused (NotOwned), and so are somebody else's (NotOwner) and, to its owner, one that it has locked (Locked); one that
+// the actor may not see is not found.
 func (s *Service[I]) Release(ctx context.Context, a kernel.Actor, id I, opts *ReleaseOptions) error {
 	const op = "pool.Release"
 	_, err := s.releaseMany(ctx, a, op, []I{id}, AllOrNothing, opts)
@@ -164,10 +165,8 @@ func (r *releaser) decide(id int64) (customer.Action, kernel.Reason) {
 	switch {
 	case !ok:
 		return "", NotFound
-	case x.OwnerID == r.by && x.OwnerID != "" && x.IsLocked(r.now):
-		return "", Locked
 	case x.OwnerID == r.by && x.OwnerID != "":
-		return customer.Released, ""
+		return r.own(x)
 	case !admin && !superior && !r.sees.Sees(x.OwnerID, x.Region, int64(x.PoolID)) && (!member || x.OwnerID != ""):
 		return "", NotFound
 	case x.OwnerID == "":
@@ -176,6 +175,14 @@ func (r *releaser) decide(id int64) (customer.Action, kernel.Reason) {
 		return customer.TakenOff, ""
 	}
 	return "", NotOwner
+}
+
+// own decides about a record of the actor's: only it keeps to its lock.
+func (r *releaser) own(x Record) (customer.Action, kernel.Reason) {
+	if x.IsLocked(r.now) {
+		return "", Locked
+	}
+	return customer.Released, ""
 }
 
 // manages tells whether the actor administers every pool of the tenant.
