@@ -15,6 +15,7 @@ import (
 	"github.com/openseas/crm"
 	"github.com/openseas/crm/customer"
 	"github.com/openseas/crm/customer/condition"
+	"github.com/openseas/crm/kernel"
 	"github.com/openseas/crm/pool"
 	"github.com/openseas/crm/storage/sqlite"
 	"github.com/openseas/crm/team"
@@ -322,6 +323,40 @@ func Example_auditTrail() {
 	// Output:
 	// li customer.updated: {} → {"level":"B"}
 	// li customer.claimed: {"owner_id":""} → {"owner_id":"li"}
+}
+
+// The relay brings every change to a handler of the host: in order per subject, at least once. What the handler refuses is
+// tried again, and until then holds up its own subject only.
+func Example_relay() {
+	ctx := context.Background()
+	c := openOffice(ctx)
+	job := crm.System("acme", "relay")
+	_, err := c.Team.Relay.Deliver(ctx, job, func(context.Context, kernel.Event) error { return nil }, nil) // of the set-up
+	check(err)
+	blue, red := c.customer(ctx, "蓝鲸机械有限公司"), c.customer(ctx, "赤霞纺织有限公司")
+	check(c.Pool.Claim(ctx, li, blue.ID))
+
+	down := true
+	send := func(_ context.Context, e kernel.Event) error {
+		if down && e.Subject == blue.Ref() {
+			return errors.New("503")
+		}
+		fmt.Println(e.Type, "of blue:", e.Subject == blue.Ref(), "of red:", e.Subject == red.Ref())
+		return nil
+	}
+	for range 2 { // a host calls it every second
+		report, err := c.Team.Relay.Deliver(ctx, job, send, nil)
+		check(err)
+		fmt.Println(report.Delivered, "delivered,", report.Failed, "failed")
+		down = false
+		c.wait(10 * time.Second) // the first backoff
+	}
+	// Output:
+	// customer.created of blue: false of red: true
+	// 1 delivered, 1 failed
+	// customer.created of blue: true of red: false
+	// customer.claimed of blue: true of red: false
+	// 2 delivered, 0 failed
 }
 
 // A request that is sent again, since its answer was lost, does nothing twice: it returns what the first one returned.

@@ -21,21 +21,22 @@ type relay tx
 const walkSteps = 1_000
 
 // walkSQL hops from subject to subject over the index of what waits, from one head to the next, and never reads what
-// waits behind a head or was delivered. The last row has no id when there is no subject left.
+// waits behind a head or was delivered. The last row has no id when there is no subject left. The plus and the CROSS JOIN are
+// for SQLite: a bare column would end the range of its index at the kind, and the join would begin with the outbox.
 const walkSQL = `WITH RECURSIVE walk (id, step) AS (
 	SELECT (SELECT x.id FROM crm_outbox AS x {waiting} WHERE x.tenant_id = ?tenant AND x.delivered_at IS NULL
 		AND (x.subject_kind, x.subject_id) > (?kind, ?subject) ORDER BY x.subject_kind, x.subject_id, x.seq LIMIT 1), 1
 	UNION ALL
 	SELECT (SELECT x.id FROM crm_outbox AS x {waiting} WHERE x.tenant_id = ?tenant AND x.delivered_at IS NULL
-		AND (x.subject_kind, x.subject_id) > (e.subject_kind, e.subject_id) ORDER BY x.subject_kind, x.subject_id, x.seq LIMIT 1), w.step + 1
-	FROM walk AS w JOIN crm_outbox AS e ON e.tenant_id = ?tenant AND e.id = w.id WHERE w.step < ?steps
+		AND (x.subject_kind, x.subject_id) > (e.subject_kind, +e.subject_id) ORDER BY x.subject_kind, x.subject_id, x.seq LIMIT 1), w.step + 1
+	FROM walk AS w CROSS JOIN crm_outbox AS e WHERE e.tenant_id = ?tenant AND e.id = w.id AND w.step < ?steps
 )`
 
 // headsSQL is a walk with what decides whether a head is due.
 const headsSQL = walkSQL + `
 SELECT e.id, e.subject_kind, e.subject_id, e.seq, w.step, (NOT e.dead AND (e.due_at IS NULL OR e.due_at <= ?now)
 	AND (e.lease_until IS NULL OR e.lease_until <= ?now)) AS due
-FROM walk AS w JOIN crm_outbox AS e ON e.tenant_id = ?tenant AND e.id = w.id ORDER BY w.step`
+FROM walk AS w CROSS JOIN crm_outbox AS e WHERE e.tenant_id = ?tenant AND e.id = w.id ORDER BY w.step`
 
 type headRow struct {
 	ID          int64
@@ -47,13 +48,13 @@ type headRow struct {
 }
 
 // waiting writes a statement for the engine: SQLite keeps no statistics unless the host asks for them, and must be told the
-// index.
+// index of what waits, or, by a plus before the tenant, that the ids are what finds the rows.
 func (t *tx) waiting(text string) string {
-	hint := "INDEXED BY crm_ix_outbox_waiting"
+	hint, plus := "INDEXED BY crm_ix_outbox_waiting", "+"
 	if t.pg {
-		hint = ""
+		hint, plus = "", ""
 	}
-	return strings.ReplaceAll(text, "{waiting}", hint)
+	return strings.NewReplacer("{waiting}", hint, "{+}", plus).Replace(text)
 }
 
 // Take see [team.RelayRepository].
@@ -102,12 +103,12 @@ func (r *relay) lock(ctx context.Context, n int64, heads []int64, now time.Time)
 		return nil, nil
 	}
 	t := (*tx)(r)
-	text := `SELECT e.id FROM crm_outbox AS e WHERE e.tenant_id = ? AND e.id IN (?) AND e.delivered_at IS NULL AND NOT e.dead
+	text := `SELECT e.id FROM crm_outbox AS e WHERE {+}e.tenant_id = ? AND e.id IN (?) AND e.delivered_at IS NULL AND NOT e.dead
 		AND (e.due_at IS NULL OR e.due_at <= ?) AND (e.lease_until IS NULL OR e.lease_until <= ?) ORDER BY e.id`
 	if t.pg {
 		text += " FOR UPDATE SKIP LOCKED"
 	}
-	err = t.raw(text, n, bun.List(heads), moment(now), moment(now)).Scan(ctx, &locked)
+	err = t.raw(t.waiting(text), n, bun.List(heads), moment(now), moment(now)).Scan(ctx, &locked)
 	return locked, err
 }
 
@@ -119,11 +120,11 @@ func (r *relay) lease(ctx context.Context, n int64, heads tuples, c team.Claim) 
 		eventRow
 		Attempts int
 	}
-	err := t.raw(`WITH h (kind, subject, seq) AS (VALUES ?heads)
-		UPDATE crm_outbox SET lease_until = ?until, lease_token = ?token WHERE tenant_id = ?tenant AND id IN (
-			SELECT x.id FROM h JOIN crm_outbox AS x ON x.tenant_id = ?tenant AND x.subject_kind = h.kind AND x.subject_id = h.subject
-				AND x.seq >= h.seq AND x.seq < h.seq + ?run WHERE x.delivered_at IS NULL)
-		RETURNING id, attempts, `+t.columnsOf((*eventRow)(nil), ""), binds{
+	err := t.raw(t.waiting(`WITH h (kind, subject, seq) AS (VALUES ?heads)
+		UPDATE crm_outbox SET lease_until = ?until, lease_token = ?token WHERE {+}tenant_id = ?tenant AND id IN (
+			SELECT x.id FROM h CROSS JOIN crm_outbox AS x {waiting} WHERE x.tenant_id = ?tenant AND x.subject_kind = h.kind AND x.subject_id = h.subject
+				AND x.seq >= h.seq AND x.seq < h.seq + ?run AND x.delivered_at IS NULL)
+		RETURNING id, attempts, `)+t.columnsOf((*eventRow)(nil), ""), binds{
 		"heads": heads, "until": moment(c.Until), "token": c.Token, "tenant": n, "run": max(1, c.AtMost/len(heads)),
 	}).Scan(ctx, &rows)
 	if err != nil {
@@ -146,10 +147,10 @@ func (r *relay) Renew(ctx context.Context, tenant kernel.TenantID, token string,
 	if err != nil || len(ids) == 0 {
 		return nil, err
 	}
-	err = t.raw(`UPDATE crm_outbox AS e SET lease_until = ?until WHERE e.tenant_id = ?tenant AND e.id IN (?ids) AND e.lease_token = ?token
+	err = t.raw(t.waiting(`UPDATE crm_outbox AS e SET lease_until = ?until WHERE {+}e.tenant_id = ?tenant AND e.id IN (?ids) AND e.lease_token = ?token
 		AND e.delivered_at IS NULL AND NOT EXISTS (SELECT 1 FROM crm_outbox AS x WHERE x.tenant_id = ?tenant AND x.subject_kind = e.subject_kind
 			AND x.subject_id = e.subject_id AND x.seq < e.seq AND x.delivered_at IS NULL AND (x.lease_token IS NULL OR x.lease_token <> ?token))
-		RETURNING id`, binds{"until": moment(until), "tenant": n, "ids": bun.List(ids), "token": token}).Scan(ctx, &kept)
+		RETURNING id`), binds{"until": moment(until), "tenant": n, "ids": bun.List(ids), "token": token}).Scan(ctx, &kept)
 	return kept, err
 }
 
@@ -160,8 +161,8 @@ func (r *relay) Mark(ctx context.Context, tenant kernel.TenantID, token string, 
 	if err != nil || len(ids) == 0 {
 		return 0, err
 	}
-	return t.exec(ctx, `UPDATE crm_outbox SET delivered_at = ?, lease_until = NULL, lease_token = NULL
-		WHERE tenant_id = ? AND id IN (?) AND lease_token = ? AND delivered_at IS NULL`, moment(at), n, bun.List(ids), token)
+	return t.exec(ctx, t.waiting(`UPDATE crm_outbox SET delivered_at = ?, lease_until = NULL, lease_token = NULL
+		WHERE {+}tenant_id = ? AND id IN (?) AND lease_token = ? AND delivered_at IS NULL`), moment(at), n, bun.List(ids), token)
 }
 
 // Fail see [team.RelayRepository].
@@ -190,8 +191,8 @@ func (r *relay) Release(ctx context.Context, tenant kernel.TenantID, token strin
 	if err != nil || len(ids) == 0 {
 		return err
 	}
-	_, err = t.exec(ctx, `UPDATE crm_outbox SET lease_until = NULL, lease_token = NULL
-		WHERE tenant_id = ? AND id IN (?) AND lease_token = ? AND delivered_at IS NULL`, n, bun.List(ids), token)
+	_, err = t.exec(ctx, t.waiting(`UPDATE crm_outbox SET lease_until = NULL, lease_token = NULL
+		WHERE {+}tenant_id = ? AND id IN (?) AND lease_token = ? AND delivered_at IS NULL`), n, bun.List(ids), token)
 	return err
 }
 
@@ -256,10 +257,11 @@ func (r *relay) Backlog(ctx context.Context, tenant kernel.TenantID) (b team.Bac
 	args := binds{"tenant": n, "kind": "", "subject": 0, "steps": team.MaxBacklog + 1, "most": team.MaxBacklog + 1}
 	err = kernel.FirstError(
 		t.raw(t.waiting(`SELECT count(*) FROM (SELECT 1 FROM crm_outbox AS e {waiting}
-			WHERE e.tenant_id = ?tenant AND e.delivered_at IS NULL LIMIT ?most) AS x`), args).Scan(ctx, &events),
+			WHERE e.tenant_id = ?tenant AND e.delivered_at IS NULL
+			ORDER BY e.subject_kind, e.subject_id, e.seq LIMIT ?most) AS x`), args).Scan(ctx, &events),
 		t.raw(`SELECT count(*) FROM (SELECT 1 FROM crm_outbox AS e
 			WHERE e.tenant_id = ?tenant AND e.dead AND e.delivered_at IS NULL LIMIT ?most) AS x`, args).Scan(ctx, &dead),
-		t.raw(t.waiting(walkSQL)+` SELECT count(*), min(e.at) FROM walk AS w JOIN crm_outbox AS e ON e.tenant_id = ?tenant AND e.id = w.id`, args).
+		t.raw(t.waiting(walkSQL)+` SELECT count(*), min(e.at) FROM walk AS w CROSS JOIN crm_outbox AS e WHERE e.tenant_id = ?tenant AND e.id = w.id`, args).
 			Scan(ctx, &subjects, &oldest),
 	)
 	b = team.Backlog{
@@ -280,6 +282,6 @@ func (r *relay) Purge(ctx context.Context, tenant kernel.TenantID, before time.T
 	if t.pg {
 		skip = "FOR UPDATE SKIP LOCKED" // another call is deleting them
 	}
-	return t.exec(ctx, `DELETE FROM crm_outbox WHERE tenant_id = ?0 AND id IN (SELECT x.id FROM crm_outbox AS x
-		WHERE x.tenant_id = ?0 AND x.delivered_at <= ?1 ORDER BY x.delivered_at LIMIT ?2 `+skip+`)`, n, moment(before), atMost)
+	return t.exec(ctx, t.waiting(`DELETE FROM crm_outbox WHERE {+}tenant_id = ?0 AND id IN (SELECT x.id FROM crm_outbox AS x
+		WHERE x.tenant_id = ?0 AND x.delivered_at <= ?1 ORDER BY x.delivered_at LIMIT ?2 `+skip+`)`), n, moment(before), atMost)
 }
