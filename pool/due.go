@@ -23,12 +23,16 @@ func winner(rules []SweepRule, f condition.Facts, now time.Time, days condition.
 
 // DueAt is the first instant at which a rule that acts wins, with all facts as they are: the one of a record that is due
 // now, else the next one to come; nil when there is none. Rules stand in the order in which they win. What they say
-// changes only where a comparison of days turns, so these instants are all that is looked at: it is exact.
-func DueAt(rules []SweepRule, f condition.Facts, now time.Time, days condition.Counting) *Due {
+// changes only where a comparison of days turns, so these instants are all that is looked at: it is exact. Until locked,
+// which is zero for no lock, no rule takes the record.
+func DueAt(rules []SweepRule, f condition.Facts, locked, now time.Time, days condition.Counting) *Due {
 	if f.OwnedSince.IsZero() {
 		return nil
 	}
 	turns := []time.Time{f.OwnedSince} // what was before it is not this owner's
+	if locked.After(f.OwnedSince) {
+		turns = append(turns, locked)
+	}
 	for _, r := range rules {
 		for _, test := range dayTests(r.Parsed.Root(), nil) {
 			if at, ok := test.Turn(&f, days); ok && at.After(f.OwnedSince) {
@@ -41,7 +45,7 @@ func DueAt(rules []SweepRule, f condition.Facts, now time.Time, days condition.C
 	var due *Due
 	for i, at := range turns {
 		switch w := winner(rules, f, at, days); {
-		case w < 0 || !rules[w].Acts:
+		case w < 0 || !rules[w].Acts || at.Before(locked):
 			due = nil
 		case due == nil:
 			due = &Due{at, rules[w].ID, rules[w].Name}
@@ -160,5 +164,5 @@ func (p *prospect) due(r Record) *Due {
 	if sweep == nil || r.OwnerID == "" || !p.exposed[r.ID] {
 		return nil
 	}
-	return DueAt(sweep.Rules, p.facts[r.ID], p.now, sweep.Days)
+	return DueAt(sweep.Rules, p.facts[r.ID], r.LockUntil, p.now, sweep.Days)
 }

@@ -62,7 +62,7 @@ func TestDueAt(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			rules := ruled(t, x.rules...)
 			f := condition.Facts{OwnedSince: owned, FollowupFrom: owned.Add(day), Level: "B", LastOrderAt: owned}
-			got := DueAt(rules, f, owned.Add(x.now), condition.Elapsed{})
+			got := DueAt(rules, f, time.Time{}, owned.Add(x.now), condition.Elapsed{})
 			if x.want == nil {
 				require.Nil(t, got)
 				return
@@ -71,5 +71,26 @@ func TestDueAt(t *testing.T) {
 			require.Equal(t, []any{*x.want, x.by}, []any{got.At, got.Rule})
 		})
 	}
-	require.Nil(t, DueAt(ruled(t, release("orders == 0")), condition.Facts{}, owned, condition.Elapsed{}), "nobody owns it")
+	require.Nil(t, DueAt(ruled(t, release("orders == 0")), condition.Facts{}, time.Time{}, owned, condition.Elapsed{}), "nobody owns it")
+}
+
+// A lock puts the instant off to its end, at which it has run out; a lock that ended before changes nothing.
+func TestDueAtWaitsForALock(t *testing.T) {
+	owned := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+	rules := ruled(t, &Rule{Name: "r", Condition: "owned_days > 3", Action: Release})
+	f := condition.Facts{OwnedSince: owned, FollowupFrom: owned}
+	due := owned.Add(3*day + time.Microsecond)
+	for locked, want := range map[time.Time]time.Time{
+		{}:                         due,
+		owned.Add(day):             due,
+		due:                        due,
+		due.Add(time.Microsecond):  due.Add(time.Microsecond),
+		owned.Add(100 * day):       owned.Add(100 * day),
+		owned.Add(-time.Second):    due,
+		due.Add(-time.Microsecond): due,
+	} {
+		got := DueAt(rules, f, locked, owned, condition.Elapsed{})
+		require.NotNil(t, got, locked)
+		require.Equal(t, want, got.At, locked)
+	}
 }

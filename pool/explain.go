@@ -43,6 +43,7 @@ type Explanation struct {
 	Claim     []Check         `json:"claim"`     // in the order in which refusals name them
 	Rules     []RuleVerdict   `json:"rules"`     // of the home pool, in the order in which they win
 	Due       *Due            `json:"due,omitempty"`
+	Locked    time.Time       `json:"locked,omitzero"` // until when its owner keeps it from the rules, if that is to come
 	Stops     []kernel.Reason `json:"stops,omitempty"` // what keeps it from ever being recycled; empty when Due is set
 }
 
@@ -77,6 +78,9 @@ func (s *Service[I]) Explain(ctx context.Context, a kernel.Actor, id I) (Explana
 		x.Claimable = !slices.ContainsFunc(x.Claim, func(c Check) bool { return !c.Holds })
 		x.Rules = p.verdicts(r)
 		x.Due = p.due(r)
+		if r.IsLocked(c.Now) {
+			x.Locked = r.LockUntil
+		}
 		x.Stops = p.stops(r, x.Due)
 		return x, nil
 	})

@@ -206,3 +206,26 @@ func testLocks(t *testing.T, open Open) {
 		require.ErrorIs(t, b.In(tx).Pool.Lock(t.Context(), li, ids[0], time.Time{}, "x"), crm.ErrRetry)
 	})
 }
+
+// testLockDue holds a lock, its due instant and the runs together.
+func testLockDue(t *testing.T, open Open) {
+	t.Run("a locked customer is due when its lock runs out, and the run takes it at that instant", func(t *testing.T) {
+		b := setup(t, open)
+		b.rule(pool.Rule{Condition: "owned_days > 3", Action: pool.Release})
+		id := b.create(1, "li")[0]
+		until := b.now().Add(10 * day).UTC()
+		require.NoError(t, b.Pool.Lock(t.Context(), li, id, until, "contract in March"))
+		x, err := b.Pool.Explain(t.Context(), li, id)
+		require.NoError(t, err)
+		require.NotNil(t, x.Due)
+		require.Equal(t, []time.Time{until, until}, []time.Time{x.Due.At, x.Locked})
+		b.wait(10*day - time.Microsecond)
+		require.Zero(t, b.recycle().Released)
+		b.wait(time.Microsecond)
+		due, err := b.Pool.DueAt(t.Context(), li, id)
+		require.NoError(t, err)
+		require.Equal(t, until, due[id].At)
+		require.Equal(t, 1, b.recycle().Released)
+		b.agree()
+	})
+}

@@ -53,6 +53,7 @@ func Run(t *testing.T, open Open) {
 		{"Pools", testPools},
 		{"Moves", testMoves},
 		{"Locks", testLocks},
+		{"LockDue", testLockDue},
 		{"Recycle", testRecycle},
 		{"Calendars", testCalendars},
 		{"Counting", testCounting},
