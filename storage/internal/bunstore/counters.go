@@ -124,7 +124,8 @@ func (o *operations) List(
 		ID int64
 		operationRow
 	}
-	q := o.db.NewSelect().Model((*operationRow)(nil)).ColumnExpr("l.id, "+o.columnsOf((*operationRow)(nil), "l.")).Where("l.tenant_id = ?", n).Where("l.kind = ?", o.kind).
+	q := o.db.NewSelect().Model((*operationRow)(nil)).ColumnExpr("l.id, "+o.columnsOf((*operationRow)(nil),
+		"l.")).Where("l.tenant_id = ?", n).Where("l.kind = ?", o.kind).
 		Order("l.id DESC").Limit(int64(w.Limit) + 1)
 	if !sc.All {
 		q = q.Where("l.from_owner IN (?0) OR l.to_owner IN (?0)", bun.List(sc.Owners))
