@@ -219,8 +219,14 @@ func testDirectory(t *testing.T, open Open) {
 		d.Departments[0].Parent, d.Departments[1].Parent, d.Departments[2].Parent = "", "shanghai", "pudong"
 		require.Equal(t, 3, b.sync(d).DepartmentsChanged)
 		b.treeAgrees()
+		d.Departments[0].Parent, d.Departments[1].Parent, d.Departments[2].Parent, d.Departments[2].Name = "shanghai", "shanghai", "", "上海"
+		require.Equal(t, 2, b.sync(d).DepartmentsChanged)
+		b.treeAgrees()
+		d.Departments[0].Parent, d.Departments[2].Sort = "east", 7 // one moves, and a later one does not
+		require.Equal(t, 2, b.sync(d).DepartmentsChanged)
+		b.treeAgrees()
 		before := b.count("SELECT count(*) FROM crm_audit")
-		d.Departments[0].Parent, d.Members[0].Name = "east", "another"
+		d.Departments[1].Parent, d.Members[0].Name = "pudong", "another"
 		_, err := b.Team.Sync(t.Context(), boss, d)
 		requireError(t, err, crm.ErrInvalid, kernel.Cycle, "parent")
 		require.Equal(t, before, b.count("SELECT count(*) FROM crm_audit"))

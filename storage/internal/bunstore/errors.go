@@ -5,7 +5,9 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"net"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/openseas/crm/kernel"
@@ -18,14 +20,16 @@ func PostgresError(err error) (code kernel.Code, field string, answered bool) {
 	switch {
 	case state == "":
 		return "", "", false
-	case state == "40001", state == "40P01", state == "55P03":
+	case hasPrefix(state, "40", "53", "55", "57014", "58"):
+		// a transaction that lost against another, no room, a lock that was not to be had, a cancelled statement, the
+		// system below: nothing was written
 		return kernel.ErrRetry, "", true
 	case state == "23503": // what it refers to was there a moment ago: a tenant or a pool that is being deleted
 		return kernel.ErrRetry, "", true
 	case strings.HasPrefix(state, "23"):
 		return kernel.ErrConflict, fieldOf(constraint(err)), true
-	case strings.HasPrefix(state, "57P"), strings.HasPrefix(state, "08"): // the server is going down, or the connection is
-		return "", "", false
+	case hasPrefix(state, "57P", "08"): // the server is going down, or the connection is: at a commit, that is no answer
+		return kernel.ErrRetry, "", false
 	}
 	return "", "", true
 }
@@ -88,12 +92,12 @@ func SQLiteError(err error) (code kernel.Code, field string, answered bool) {
 		return kernel.ErrRetry, "", true
 	}
 	switch result & 0xff {
-	case 5, 6: // busy, locked
+	case 5, 6, 7, 9, 13: // busy, locked, no memory, interrupted, disk full: nothing was written
 		return kernel.ErrRetry, "", true
 	case 19:
 		return kernel.ErrConflict, "", true
 	case 10: // disk I/O: whether the commit is on disk, nobody knows
-		return "", "", false
+		return kernel.ErrRetry, "", false
 	}
 	return "", "", true
 }
@@ -131,7 +135,7 @@ func (s *Store) translate(err error, committing bool) error {
 	broken := errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || isConnection(err)
 	switch {
 	case answered:
-	case committing && !errors.Is(err, sql.ErrTxDone): // ErrTxDone: rolled back before the commit was sent
+	case committing && !errors.Is(err, sql.ErrTxDone) && !isDial(err): // ErrTxDone: rolled back before the commit was sent
 		code = kernel.ErrUnknownOutcome
 	case broken, errors.Is(err, sql.ErrTxDone):
 		code = kernel.ErrRetry
@@ -144,6 +148,12 @@ func (s *Store) translate(err error, committing bool) error {
 		e.Reason = kernel.Duplicate
 	}
 	return e
+}
+
+// isDial tells that no connection could be had: nothing was sent.
+func isDial(err error) bool {
+	dial, ok := errors.AsType[*net.OpError](err)
+	return ok && dial.Op == "dial"
 }
 
 // isConnection tells errors of a connection that broke, by what the standard library offers: drivers have no common word.
@@ -159,3 +169,7 @@ func isConnection(err error) bool {
 
 // debug is for errors that can only be our own bug, such as a row that vanished under its lock.
 func bug(format string, args ...any) error { return fmt.Errorf("crm: a bug: "+format, args...) }
+
+func hasPrefix(s string, prefixes ...string) bool {
+	return slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(s, p) })
+}

@@ -135,7 +135,7 @@ func (s *Store) Do(ctx context.Context, m kernel.Mode, fn func(context.Context, 
 	}
 	leave, err := s.eng.Enter(ctx)
 	if err != nil {
-		return err
+		return s.translate(err, false)
 	}
 	defer leave()
 	return s.transact(ctx, fn)
@@ -149,6 +149,9 @@ func (s *Store) transact(ctx context.Context, fn func(context.Context, storage.T
 	defer own.Rollback() // does nothing after a commit; after an error that error is what counts
 	t := s.tx(own, s.write)
 	if err := fn(ctx, t); err != nil {
+		return s.translate(err, false)
+	}
+	if err := ctx.Err(); err != nil { // no commit is sent, so its outcome is known
 		return s.translate(err, false)
 	}
 	if err := own.Commit(); err != nil {
