@@ -1,0 +1,424 @@
+package check
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/anishathalye/porcupine"
+	"github.com/stretchr/testify/require"
+
+	"github.com/openseas/crm"
+	"github.com/openseas/crm/customer"
+	"github.com/openseas/crm/kernel"
+	"github.com/openseas/crm/pool"
+	"github.com/openseas/crm/storage"
+	"github.com/openseas/crm/team"
+)
+
+// step is one call on one customer, as the child that made it saw it. The clock of the machine is that of both processes.
+type step struct {
+	Customer     int64
+	By           kernel.UserID
+	Do           string
+	Answer       string // "done", a reason, or the owner
+	Call, Return int64
+}
+
+// oneOwner is what a customer is to those who claim and release it: the state is the owner. All answers count, also no.
+var oneOwner = porcupine.Model{
+	Init: func() any { return kernel.UserID("") },
+	Step: func(state, in, _ any) (bool, any) {
+		owner, s := state.(kernel.UserID), in.(step)
+		switch s.Do + " " + s.Answer {
+		case "claim done":
+			return owner == "", s.By
+		case "claim taken":
+			return owner != "", owner
+		case "claim protected": // a call's clock stands at its begin: to one that began before the release, that is to come
+			return owner == "", owner
+		case "release done", "recycle done":
+			return owner == s.By, kernel.UserID("")
+		case "release not_owned":
+			return owner == "", owner
+		case "release not_found": // somebody else's, whom a seller does not see
+			return owner != "" && owner != s.By, owner
+		case "look " + string(owner):
+			return true, owner
+		}
+		return false, owner
+	},
+	DescribeOperation: func(in, _ any) string { return fmt.Sprint(in) },
+}
+
+// linearizable looks for an order of the steps of each customer that one owner at a time explains.
+func linearizable(t *testing.T, steps []step) bool {
+	t.Helper()
+	of := map[int64][]porcupine.Operation{}
+	clients := map[kernel.UserID]int{}
+	for _, s := range steps {
+		if _, ok := clients[s.By]; !ok {
+			clients[s.By] = len(clients)
+		}
+		of[s.Customer] = append(of[s.Customer], porcupine.Operation{ClientId: clients[s.By], Input: s, Call: s.Call, Return: s.Return})
+	}
+	for _, history := range of {
+		switch porcupine.CheckOperationsTimeout(oneOwner, history, 30*time.Second) {
+		case porcupine.Illegal:
+			return false
+		case porcupine.Unknown:
+			t.Fatal("too hard to tell in half a minute")
+		}
+	}
+	return true
+}
+
+// worker is one member who claims, releases and looks in a process of its own clock and memory.
+type worker struct {
+	*crm.CRM
+	by    crm.Actor
+	r     *rand.Rand
+	out   *told
+	order order
+}
+
+// claimChild runs the workers of one process. The first one also recycles: its rule takes everything from everybody.
+func claimChild(o order, out *told) error {
+	db, err := o.Place.open()
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	store := o.Place.store(db)
+	if o.Naive {
+		store = naiveStore{store}
+	}
+	c, err := crm.New(context.Background(), store, &crm.Options{Clock: o.clock})
+	if err != nil {
+		return err
+	}
+	errs := make([]error, o.Workers)
+	var wg sync.WaitGroup
+	for i := range o.Workers {
+		w := &worker{c, crm.Actor{Tenant: "acme", User: kernel.UserID(fmt.Sprint(o.Tag, i))}, rand.New(rand.NewPCG(o.Seed, uint64(i))), out, o}
+		wg.Go(func() {
+			for n := 0; n < o.Steps && errs[i] == nil; n++ {
+				if i == 0 && n%20 == 10 {
+					errs[i] = w.recycle(n)
+					continue
+				}
+				errs[i] = w.step()
+			}
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+func (o order) clock() time.Time { return time.Now().Add(o.Offset) }
+
+func (w *worker) step() error {
+	ctx := context.Background()
+	s := step{Customer: pick(w.r, w.order.IDs...), By: w.by.User, Do: pick(w.r, "claim", "claim", "release", "release", "look"), Call: time.Now().UnixNano()}
+	id := customer.ID(s.Customer)
+	var err error
+	switch s.Do {
+	case "claim":
+		err = w.Pool.Claim(ctx, w.by, id)
+	case "release":
+		err = w.Pool.Release(ctx, w.by, id, nil)
+	default:
+		var c *customer.Customer
+		if c, err = w.Customers.Get(ctx, boss, id); err == nil {
+			s.Answer = string(c.OwnerID)
+		}
+	}
+	s.Return = time.Now().UnixNano()
+	var no *pool.Refusal
+	switch {
+	case errors.Is(err, crm.ErrRetry), w.order.Naive && errors.Is(err, crm.ErrConflict):
+		return nil // nothing was written, so there is nothing to explain
+	case errors.As(err, &no):
+		s.Answer = string(no.Reason)
+	case err != nil:
+		return fmt.Errorf("%s: %w", s.Do, err)
+	case s.Do != "look":
+		s.Answer = "done"
+	}
+	w.out.say(s)
+	return nil
+}
+
+// recycle tells of a run without saying whom it released: that stands in the operation log, under its request.
+func (w *worker) recycle(n int) error {
+	run := boss
+	run.Request = fmt.Sprint(w.order.Tag, " run ", n)
+	s := step{Do: "recycle", Answer: run.Request, Call: time.Now().UnixNano()}
+	_, err := w.Pool.Recycle(context.Background(), run, &pool.RecycleOptions{MaxShare: 100, Batch: 2})
+	s.Return = time.Now().UnixNano()
+	if err != nil && !errors.Is(err, crm.ErrRetry) {
+		return fmt.Errorf("recycle: %w", err)
+	}
+	w.out.say(s)
+	return nil
+}
+
+// crowd makes a house where two processes can let their members loose on some customers.
+func crowd(t *testing.T, p place, customers int, o order) (*house, [2]*process) {
+	t.Helper()
+	h := build(t, p)
+	h.free()
+	var ms []team.Member
+	for _, tag := range []string{"a", "b"} {
+		for i := range o.Workers {
+			ms = append(ms, team.Member{User: kernel.UserID(fmt.Sprint(tag, i)), Role: team.Seller})
+		}
+	}
+	_, err := h.Team.Members.AddMany(t.Context(), boss, ms)
+	require.NoError(t, err)
+	o.Place, o.Offset = p, time.Until(noon)
+	for _, id := range h.create(customers, "") {
+		o.IDs = append(o.IDs, int64(id))
+	}
+	var both [2]*process
+	for i, tag := range []string{"a", "b"} {
+		o.Tag, o.Seed = tag, *seed+uint64(i)
+		both[i] = spawn(t, o)
+	}
+	return h, both
+}
+
+// history lets both processes run, and returns everything that happened.
+func history(t *testing.T, p place, naive bool) (*house, []step) {
+	t.Helper()
+	h, both := crowd(t, p, 3, order{Role: "claim", Workers: 3, Steps: choose(100, 1000), Naive: naive})
+	require.NoError(t, h.Pool.Pools.PutRule(t.Context(), boss, &pool.Rule{Name: "all", Condition: "owned_days >= 0", Action: pool.Release, Enabled: true}))
+	for _, c := range both {
+		c.begin()
+	}
+	var steps []step
+	for _, c := range both {
+		for _, s := range all[step](c) {
+			if s.Do != "recycle" {
+				steps = append(steps, s)
+				continue
+			}
+			for _, op := range operations(h, "request = '"+s.Answer+"'") {
+				steps = append(steps, step{op.Record, op.From, "recycle", "done", s.Call, s.Return})
+			}
+		}
+	}
+	return h, steps
+}
+
+func TestClaimsOfTwoProcessesAreLinearizable(t *testing.T) {
+	onBoth(t, func(t *testing.T, fresh func(t *testing.T) place) {
+		h, steps := history(t, fresh(t), false)
+		require.True(t, linearizable(t, steps), "no order of the steps explains their answers")
+		h.agree()
+		seen := map[string]int{}
+		for _, s := range steps {
+			seen[s.Do+" "+s.Answer]++
+		}
+		for _, kind := range []string{"claim done", "claim taken", "release done", "release not_owned", "release not_found", "recycle done"} {
+			require.Positive(t, seen[kind], kind)
+		}
+		t.Logf("%d steps checked: %v", len(steps), seen)
+	})
+}
+
+// A claim that checks and then writes passes many tests, but not the one above.
+func TestTheCheckSeesANaiveClaim(t *testing.T) {
+	onBoth(t, func(t *testing.T, fresh func(t *testing.T) place) {
+		for range 5 { // it may have been lucky
+			if _, steps := history(t, fresh(t), true); !linearizable(t, steps) {
+				return
+			}
+		}
+		require.Fail(t, "the check finds nothing wrong with a claim that is")
+	})
+}
+
+type (
+	naiveStore struct{ storage.Store }
+	naiveTx    struct {
+		storage.Tx
+		store storage.Store
+	}
+	naiveRecords struct {
+		pool.Repository
+		store storage.Store
+		kind  pool.Kind
+	}
+)
+
+func (s naiveStore) Do(ctx context.Context, m kernel.Mode, fn func(context.Context, storage.Tx) error) error {
+	if m == kernel.OneCall { // the claim: as a read here, so that its parts are transactions of their own
+		return s.Store.Do(ctx, kernel.Read, func(ctx context.Context, tx storage.Tx) error { return fn(ctx, naiveTx{tx, s.Store}) })
+	}
+	return s.Store.Do(ctx, m, fn)
+}
+
+func (t naiveTx) Pool(k pool.Kind) pool.Repository { return naiveRecords{t.Tx.Pool(k), t.store, k} }
+
+func (r naiveRecords) Claim(ctx context.Context, o pool.Order, id int64) error {
+	seen, err := r.Look(ctx, o.By.Tenant, id)
+	if err != nil {
+		return err
+	}
+	if len(seen) == 0 || seen[0].OwnerID != "" {
+		return pool.Lost()
+	}
+	time.Sleep(time.Millisecond)
+	return r.store.Do(ctx, kernel.Write, func(ctx context.Context, tx storage.Tx) error {
+		now, err := tx.Pool(r.kind).Lock(ctx, o.By.Tenant, id)
+		if err != nil {
+			return err
+		}
+		return tx.Pool(r.kind).Move(ctx, pool.Move{Action: customer.Claimed, By: o.By, Now: o.Now, Day: o.Day, To: o.By.User, Records: now})
+	})
+}
+
+// operation is a line of the operation log.
+type operation struct {
+	ID, Record int64
+	Action     customer.Action
+	From, To   kernel.UserID
+	At         time.Time
+}
+
+func operations(h *house, where string) (ops []operation) {
+	h.t.Helper()
+	log, err := h.db.QueryContext(context.Background(), `SELECT id, record_id, action, coalesce(from_owner, ''), coalesce(to_owner, ''), at
+		FROM crm_operations WHERE `+where+` ORDER BY id`)
+	require.NoError(h.t, err)
+	defer log.Close()
+	for log.Next() {
+		var op operation
+		var at any
+		require.NoError(h.t, log.Scan(&op.ID, &op.Record, &op.Action, &op.From, &op.To, &at))
+		switch at := at.(type) {
+		case int64:
+			op.At = time.UnixMicro(at)
+		case time.Time:
+			op.At = at
+		}
+		ops = append(ops, op)
+	}
+	require.NoError(h.t, log.Err())
+	return ops
+}
+
+const (
+	hammerCap        = 4
+	hammerQuota      = 25
+	hammerProtection = 2 * time.Millisecond
+	hammerCoolDown   = 20 * time.Millisecond
+)
+
+// hammerChild lets every worker act for any of the members, so that one member claims in both processes at once.
+func hammerChild(o order, _ *told) error {
+	db, err := o.Place.open()
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	c, err := crm.New(context.Background(), o.Place.store(db), &crm.Options{Clock: o.clock})
+	if err != nil {
+		return err
+	}
+	errs := make([]error, o.Workers)
+	var wg sync.WaitGroup
+	for i := range o.Workers {
+		r := rand.New(rand.NewPCG(o.Seed, uint64(i)))
+		wg.Go(func() {
+			for range o.Steps {
+				if err := hammer(c, r, o); err != nil && !errors.Is(err, crm.ErrRefused) && !errors.Is(err, crm.ErrNotFound) && !errors.Is(err, crm.ErrRetry) {
+					errs[i] = err
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+func hammer(c *crm.CRM, r *rand.Rand, o order) error {
+	ctx := context.Background()
+	by := crm.Actor{Tenant: "acme", User: kernel.UserID(fmt.Sprint(pick(r, "a", "b"), r.IntN(o.Workers)))}
+	id := customer.ID(pick(r, o.IDs...))
+	switch r.IntN(6) {
+	case 0, 1:
+		return c.Pool.Claim(ctx, by, id)
+	case 2:
+		_, err := c.Pool.ClaimMany(ctx, by, []customer.ID{id, customer.ID(pick(r, o.IDs...))}, pool.WhatCanBeHad)
+		return err
+	case 3: // a request takes the other way through the claim
+		by.Request = fmt.Sprint(r.Uint64())
+		return c.Pool.Claim(ctx, by, id)
+	}
+	l, err := c.Customers.List(ctx, by, customer.Filter{Owners: []kernel.UserID{by.User}}, crm.Page{Limit: 1})
+	if err != nil || len(l.Items) == 0 {
+		return err
+	}
+	return c.Pool.Release(ctx, by, l.Items[0].ID, nil)
+}
+
+// Whatever two processes do at once, the operation log must tell the same as the counters, and show that no limit was
+// ever exceeded, not by one and not for a moment.
+func TestLimitsHoldUnderLoad(t *testing.T) {
+	onBoth(t, func(t *testing.T, fresh func(t *testing.T) place) {
+		h, both := crowd(t, fresh(t), 30, order{Role: "hammer", Workers: 3, Steps: choose(200, 400)})
+		h.policy(func(p *pool.Policy) { p.Cap, p.DailyQuota = hammerCap, hammerQuota })
+		h.settings(func(p *pool.Pool) { p.Protection, p.CoolDown = hammerProtection, hammerCoolDown })
+		for _, c := range both {
+			c.begin()
+		}
+		for _, c := range both {
+			require.Empty(t, all[string](c))
+		}
+		h.agree()
+		claims, places := requireLimits(t, h)
+		for user, n := range claims {
+			require.Equal(t, n, h.count("SELECT claims_used FROM crm_counters WHERE user_id = '"+string(user)+"'"), user)
+			require.Equal(t, places[user], h.count("SELECT places FROM crm_counters WHERE user_id = '"+string(user)+"'"), user)
+			require.Equal(t, hammerQuota, n, "%s had more than enough time to use up its quota", user)
+		}
+		require.Len(t, claims, 6)
+	})
+}
+
+// requireLimits replays the log. Lines of one member stand in it in the order in which its counter was locked, and those of
+// one customer in the order in which that was.
+func requireLimits(t *testing.T, h *house) (claims, places map[kernel.UserID]int) {
+	t.Helper()
+	claims, places = map[kernel.UserID]int{}, map[kernel.UserID]int{}
+	released := map[int64]operation{}
+	for _, op := range operations(h, "1 = 1") {
+		switch op.Action {
+		case customer.Claimed:
+			claims[op.To]++
+			places[op.To]++
+			require.LessOrEqual(t, places[op.To], hammerCap, "%v", op)
+			require.LessOrEqual(t, claims[op.To], hammerQuota, "%v", op)
+			if was, ok := released[op.Record]; ok {
+				pause := op.At.Sub(was.At)
+				require.GreaterOrEqual(t, pause, hammerProtection, "%v after %v", op, was)
+				if was.From == op.To {
+					require.GreaterOrEqual(t, pause, hammerCoolDown, "%v after %v", op, was)
+				}
+			}
+		case customer.Released:
+			places[op.From]--
+			released[op.Record] = op
+		default:
+			require.Fail(t, "a line that nobody made", "%v", op)
+		}
+	}
+	return claims, places
+}
