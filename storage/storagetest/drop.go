@@ -218,6 +218,26 @@ func testDrop(t *testing.T, open Open) {
 			require.Zero(t, n, table)
 		}
 	})
+	t.Run("it waits for a host's transaction that has rows of the tenant, and takes these too", func(t *testing.T) {
+		b := setup(t, open)
+		if !b.postgres() {
+			t.Skip("SQLite has one writer at a time")
+		}
+		acme, tx := b.tenantNumber("acme"), b.begin()
+		require.NoError(t, b.In(tx).Customers.Create(t.Context(), li, &customer.Customer{Name: "x"}))
+		done := make(chan error)
+		go func() { done <- b.Team.DropTenant(context.WithoutCancel(t.Context()), boss, nil) }()
+		select {
+		case err := <-done:
+			require.Fail(t, "it did not wait", err)
+		case <-time.After(200 * time.Millisecond):
+		}
+		require.NoError(t, tx.Commit())
+		require.NoError(t, <-done)
+		for table, n := range b.rows(acme) {
+			require.Zero(t, n, table)
+		}
+	})
 	t.Run("twice at once: both come to the end, or one finds no tenant", func(t *testing.T) {
 		b := setup(t, open)
 		b.fill(boss)

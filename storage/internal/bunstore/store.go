@@ -131,6 +131,9 @@ func (s *Store) Do(ctx context.Context, m kernel.Mode, fn func(context.Context, 
 	case m == kernel.Read:
 		return s.translate(fn(ctx, s.tx(s.read.db, s.read)), false)
 	case m == kernel.OneCall && s.pg: // the statement is its own transaction, and its own commit
+		if err := ctx.Err(); err != nil { // nothing is sent, so the outcome is known
+			return s.translate(err, false)
+		}
 		return s.translate(fn(ctx, s.tx(s.write.db, s.write)), true)
 	}
 	leave, err := s.eng.Enter(ctx)

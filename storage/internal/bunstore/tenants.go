@@ -74,7 +74,7 @@ func (r *tenants) Get(ctx context.Context, id kernel.TenantID) (*team.Tenant, er
 }
 
 // Lock see [team.TenantRepository]. An update and not a SELECT … FOR UPDATE: that would make everybody wait whose rows
-// refer to the tenant, and in a host's serializable transaction it would let a tree pass that is older than the lock.
+// refer to the tenant, and in a host's repeatable transaction it could let a tree pass that is older than the lock.
 func (r *tenants) Lock(ctx context.Context, id kernel.TenantID) error {
 	t := (*tx)(r)
 	n, err := t.tenant(ctx, id)

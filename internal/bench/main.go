@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"regexp"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string) error {
+	var want shape
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	db := flags.String("db", "", "a file of SQLite, or the data source name of an empty PostgreSQL database")
+	flags.IntVar(&want.rows, "rows", 1_000_000, "customers")
+	flags.IntVar(&want.tenants, "tenants", 10, "tenants that share them")
+	flags.IntVar(&want.sellers, "sellers", 100, "sellers of each tenant")
+	fresh := flags.Bool("fresh", false, "build the data anew")
+	match := flags.String("cases", ".", "a regular expression: the names of the cases to measure")
+	share := flags.Float64("share", 1, "of the operations: 0.1 is a tenth of the time")
+	file := flags.String("json", "", "a file for the results, a line of JSON each")
+	explain := flags.Bool("explain", false, "show by which indexes the engine answers the statements, and measure nothing")
+	whole := flags.Bool("plans", false, "as -explain, with the whole plans")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	e := engineOf(*db)
+	if *fresh {
+		if err := e.drop(ctx); err != nil {
+			return err
+		}
+	}
+	d, err := load(ctx, e, want, say)
+	if err != nil {
+		return err
+	}
+	if *explain || *whole {
+		all, err := plans(ctx, e, d)
+		if err != nil {
+			return err
+		}
+		printPlans(os.Stdout, e, all, *whole)
+		return nil
+	}
+	wanted, err := regexp.Compile(*match)
+	if err != nil {
+		return err
+	}
+	b, err := newBench(ctx, e, d, say)
+	if err != nil {
+		return err
+	}
+	defer b.close()
+	b.share = *share
+	results, err := b.measure(ctx, cases(), wanted)
+	if err != nil {
+		return err
+	}
+	if *file != "" {
+		f, err := os.Create(*file)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(printJSON(f, results), f.Close()); err != nil {
+			return err
+		}
+	}
+	return printTable(os.Stdout, results)
+}
+
+// say tells a person what goes on; what is measured goes to the standard output.
+func say(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }
