@@ -120,7 +120,7 @@ func (m *model) create(t *rapid.T) {
 	case owner != "" && m.members[owner].inactive:
 		require.ErrorIs(t, err, kernel.Unknown)
 		return
-	case owner != "" && m.places(owner) == modelCap:
+	case owner != "" && m.places(owner) >= modelCap:
 		require.ErrorIs(t, err, customer.NoPlace)
 		return
 	}
