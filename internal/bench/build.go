@@ -116,27 +116,29 @@ func (d *data) settle(ctx context.Context, c *crm.CRM, t int) error {
 // find reads the numbers of tenants and pools, which the database gave.
 func (d *data) find(ctx context.Context, db *sql.DB) error {
 	d.houses = make([]house, d.tenants)
-	for t := range d.houses {
-		rows, err := db.QueryContext(ctx, fmt.Sprintf(`SELECT n.id, p.id FROM crm_tenants n JOIN crm_pools p ON p.tenant_id = n.id
-			WHERE n.key = '%s' ORDER BY p.is_default DESC, p.id`, tenantKey(t)))
-		if err != nil {
+	rows, err := db.QueryContext(ctx, `SELECT n.key, n.id, p.id FROM crm_tenants n JOIN crm_pools p ON p.tenant_id = n.id ORDER BY p.is_default DESC, p.id`)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var key string
+		var number, id int64
+		if err := rows.Scan(&key, &number, &id); err != nil {
 			return err
 		}
-		for rows.Next() {
-			var id int64
-			if err := rows.Scan(&d.houses[t].number, &id); err != nil {
-				return errors.Join(err, rows.Close())
+		for t := range d.houses {
+			if string(tenantKey(t)) == key {
+				d.houses[t].number, d.houses[t].pools = number, append(d.houses[t].pools, id)
 			}
-			d.houses[t].pools = append(d.houses[t].pools, id)
-		}
-		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
-			return err
-		}
-		if len(d.houses[t].pools) == 0 {
-			return fmt.Errorf("tenant %s is not there: give -fresh", tenantKey(t))
 		}
 	}
-	return nil
+	for t, h := range d.houses {
+		if len(h.pools) != 1+d.departments() {
+			return fmt.Errorf("tenant %s is not as it was built: give -fresh", tenantKey(t))
+		}
+	}
+	return rows.Err()
 }
 
 // fill writes the customers with what hangs on them, in SQL: a million rows need not travel.

@@ -135,15 +135,13 @@ func listing(of func(b *bench, i int) asked, deep bool) func(b *bench, c *contes
 		if c.list == nil {
 			return nil
 		}
-		pages := make([]asked, 3*b.d.tenants)
-		for i := range pages {
-			pages[i] = of(b, i)
-			pages[i].limit = pageSize
-			if deep {
-				pages[i].after = b.deep(pages[i], i < b.d.tenants)
+		var pages []asked
+		return func(ctx context.Context, _, i int) (err error) {
+			if pages == nil { // once, while it warms up
+				if pages, err = b.pages(ctx, of, deep); err != nil {
+					return err
+				}
 			}
-		}
-		return func(ctx context.Context, _, i int) error {
 			a := pages[i%len(pages)]
 			found, err := c.list(ctx, a.who, a.query)
 			if err == nil && len(found) == 0 {
@@ -152,6 +150,24 @@ func listing(of func(b *bench, i int) asked, deep bool) func(b *bench, c *contes
 			return err
 		}
 	}
+}
+
+func (b *bench) pages(ctx context.Context, of func(b *bench, i int) asked, deep bool) (pages []asked, err error) {
+	pages = make([]asked, 3*b.d.tenants)
+	for i := range pages {
+		pages[i] = of(b, i)
+		pages[i].limit = pageSize
+		if deep {
+			var page int
+			if pages[i].after, page, err = b.deep(ctx, pages[i]); err != nil {
+				return nil, err
+			}
+			if i == 0 {
+				b.say("  page %d", page)
+			}
+		}
+	}
+	return pages, nil
 }
 
 func counting(of func(b *bench, i int) asked) func(b *bench, c *contestant) operation {
@@ -283,33 +299,25 @@ func followUpOf(id customer.ID) *customer.Interaction {
 	return &customer.Interaction{CustomerID: id, Type: customer.Call, Subject: "asked for a quotation", Minutes: 12, Outcome: customer.Successful, Followup: true}
 }
 
-// deep is the id before the thousandth page, or before the last full one.
-func (b *bench) deep(a asked, tell bool) (after int64) {
+// deep is the id before the thousandth page, or before the last full one, and which page that is.
+func (b *bench) deep(ctx context.Context, a asked) (after int64, page int, err error) {
 	var in []string
-	if len(a.owners) > 0 {
-		var owners []string
-		for _, o := range a.owners {
-			owners = append(owners, "'"+string(o)+"'")
-		}
-		in = append(in, "owner_id IN ("+strings.Join(owners, ", ")+")")
+	for _, o := range a.owners {
+		in = append(in, "owner_id = '"+string(o)+"'")
 	}
 	for _, p := range a.pools {
 		in = append(in, fmt.Sprintf("owner_id IS NULL AND pool_id = %d", p))
 	}
 	where := fmt.Sprintf("FROM crm_customers WHERE tenant_id = %d AND deleted_at IS NULL AND (%s)", b.d.houses[a.tenant].number, strings.Join(in, " OR "))
 	var n int
-	err := b.db.QueryRow("SELECT count(*) " + where).Scan(&n)
-	page := min(1_000, n/pageSize)
-	if err == nil && page > 1 {
-		err = b.db.QueryRow(fmt.Sprintf("SELECT id %s ORDER BY id LIMIT 1 OFFSET %d", where, (page-1)*pageSize-1)).Scan(&after)
+	if err := b.db.QueryRowContext(ctx, "SELECT count(*) "+where).Scan(&n); err != nil {
+		return 0, 0, err
 	}
-	if err != nil {
-		b.say("looking for a deep page: %v", err)
+	page = min(1_000, n/pageSize)
+	if page > 1 {
+		err = b.db.QueryRowContext(ctx, fmt.Sprintf("SELECT id %s ORDER BY id LIMIT 1 OFFSET %d", where, (page-1)*pageSize-1)).Scan(&after)
 	}
-	if tell && a.tenant == 0 {
-		b.say("  page %d of %d", page, n/pageSize)
-	}
-	return after
+	return after, page, err
 }
 
 // restore takes back what a case did to whole tenants: what was recycled has its owner again, what was created is gone.

@@ -71,7 +71,7 @@ func plans(ctx context.Context, e engine, d *data) ([]plan, error) {
 
 var explainable = regexp.MustCompile(`^\s*(SELECT|INSERT|UPDATE|DELETE|WITH)\b`)
 
-func (p *planner) watch(ctx context.Context, conn driver.Conn, s statement) error {
+func (p *planner) watch(ctx context.Context, conn driverConn, s statement) error {
 	key := values.ReplaceAllString(shorten(s.text), "?")
 	if p.call == "" || p.seen[key] || !explainable.MatchString(s.text) {
 		return nil
@@ -90,8 +90,8 @@ func (p *planner) watch(ctx context.Context, conn driver.Conn, s statement) erro
 }
 
 // planOfSQLite is EXPLAIN QUERY PLAN, as a tree.
-func planOfSQLite(ctx context.Context, conn driver.Conn, s statement) ([]string, error) {
-	rows, err := conn.(driver.QueryerContext).QueryContext(ctx, "EXPLAIN QUERY PLAN "+s.text, s.args)
+func planOfSQLite(ctx context.Context, conn driverConn, s statement) ([]string, error) {
+	rows, err := conn.QueryContext(ctx, "EXPLAIN QUERY PLAN "+s.text, s.args)
 	if err != nil {
 		return nil, err
 	}
@@ -116,8 +116,12 @@ func planOfSQLite(ctx context.Context, conn driver.Conn, s statement) ([]string,
 
 // planOfPostgres is EXPLAIN (ANALYZE, BUFFERS), taken back. A statement that the library prepared is explained as the server
 // will plan it once it has seen it a few times: without looking at the arguments.
-func planOfPostgres(ctx context.Context, conn driver.Conn, s statement) (lines []string, err error) {
-	pg := conn.(*stdlib.Conn).Conn()
+func planOfPostgres(ctx context.Context, conn driverConn, s statement) (lines []string, err error) {
+	std, ok := conn.(*stdlib.Conn)
+	if !ok {
+		return nil, fmt.Errorf("%T is no connection of pgx", conn)
+	}
+	pg := std.Conn()
 	begin, back := "BEGIN", []string{"ROLLBACK"}
 	if pg.PgConn().TxStatus() == 'T' {
 		begin, back = "SAVEPOINT bench", []string{"ROLLBACK TO SAVEPOINT bench", "RELEASE SAVEPOINT bench"}

@@ -41,7 +41,7 @@ func run(ctx context.Context, args []string) error {
 			return err
 		}
 	}
-	d, err := load(ctx, e, want, say)
+	d, err := load(ctx, e, want, sayf)
 	if err != nil {
 		return err
 	}
@@ -57,7 +57,7 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	b, err := newBench(ctx, e, d, say)
+	b, err := newBench(ctx, e, d, sayf)
 	if err != nil {
 		return err
 	}
@@ -79,5 +79,5 @@ func run(ctx context.Context, args []string) error {
 	return printTable(os.Stdout, results)
 }
 
-// say tells a person what goes on; what is measured goes to the standard output.
-func say(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }
+// sayf tells a person what goes on; what is measured goes to the standard output.
+func sayf(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }

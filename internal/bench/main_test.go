@@ -20,7 +20,7 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(testpostgres.Main(m)) }
 
-var small = shape{rows: 2_000, tenants: 2, sellers: 10}
+var small = shape{rows: 1_000, tenants: 2, sellers: 10}
 
 // built gives an engine with the small data.
 func built(t *testing.T, e engine) (engine, *data) {
@@ -70,7 +70,7 @@ func TestDataIsWhatItSays(t *testing.T) {
 		again, err := load(t.Context(), e, small, t.Logf)
 		require.NoError(t, err)
 		require.Equal(t, d, again)
-		_, err = load(t.Context(), e, shape{rows: 3_000, tenants: 2, sellers: 10}, t.Logf)
+		_, err = load(t.Context(), e, shape{rows: 2_000, tenants: 2, sellers: 10}, t.Logf)
 		require.ErrorContains(t, err, "-fresh")
 		require.NoError(t, e.drop(t.Context()))
 	})
@@ -123,7 +123,7 @@ func read(t *testing.T, b *bench) {
 			a.limit = 30
 			same(l.name, func(c *contestant) (any, error) { return c.list(t.Context(), a.who, a.query) })
 			a = l.deep(b, i)
-			a.limit, a.after = 30, b.d.id(0, 500)
+			a.limit, a.after = 30, b.d.id(0, 250)
 			same(l.name+", deep", func(c *contestant) (any, error) { return c.list(t.Context(), a.who, a.query) })
 		}
 	}
@@ -157,6 +157,7 @@ func dump(t *testing.T, b *bench) (lines []string) {
 	} {
 		rows, err := b.db.Query("SELECT * FROM " + table)
 		require.NoError(t, err)
+		defer rows.Close()
 		columns, err := rows.Columns()
 		require.NoError(t, err)
 		values, into := make([]any, len(columns)), make([]any, len(columns))

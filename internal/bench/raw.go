@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -20,14 +21,17 @@ import (
 // rawSQL is database/sql with the best SQL that we know, prepared once: what one would write by hand for exactly this. On
 // SQLite all writes go over one connection, with prepared BEGIN and COMMIT; on PostgreSQL each is one statement.
 type rawSQL struct {
-	e  engine
-	d  *data
-	db *sql.DB
+	e    engine
+	d    *data
+	db   *sql.DB
+	conn *sql.Conn // that writes on SQLite
 
-	mu    sync.Mutex // of writing on SQLite, and of the fields below
-	conn  *sql.Conn
-	stmts map[string]*sql.Stmt
-	ids   [2]int64 // of interactions: the next one, and the end of the block
+	mu    sync.Mutex
+	stmts map[string]*sql.Stmt // of db
+
+	writing sync.Mutex           // holds conn and what follows
+	writes  map[string]*sql.Stmt // of conn
+	ids     [2]int64             // of interactions: the next one, and the end of the block
 }
 
 func openRaw(ctx context.Context, e engine, d *data) (*contestant, error) {
@@ -35,10 +39,10 @@ func openRaw(ctx context.Context, e engine, d *data) (*contestant, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &rawSQL{e: e, d: d, db: db, stmts: map[string]*sql.Stmt{}}
+	r := &rawSQL{e: e, d: d, db: db, stmts: map[string]*sql.Stmt{}, writes: map[string]*sql.Stmt{}}
 	if !e.pg {
 		if r.conn, err = db.Conn(ctx); err != nil {
-			return nil, err
+			return nil, errors.Join(err, db.Close())
 		}
 	}
 	return &contestant{
@@ -52,64 +56,90 @@ func openRaw(ctx context.Context, e engine, d *data) (*contestant, error) {
 	}, nil
 }
 
-// stmt is a prepared statement for any connection. Its arguments are $1, $2, …
-func (r *rawSQL) stmt(ctx context.Context, text string) (*sql.Stmt, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.prepare(ctx, r.db, text)
-}
-
-func (r *rawSQL) prepare(ctx context.Context, on interface {
+// prepare makes a statement once. Its arguments are $1, $2, …
+func (r *rawSQL) prepare(ctx context.Context, all map[string]*sql.Stmt, text string, on interface {
 	PrepareContext(ctx context.Context, query string) (*sql.Stmt, error)
-}, text string,
-) (*sql.Stmt, error) {
-	if st, ok := r.stmts[text]; ok {
-		return st, nil
+},
+) error {
+	if all[text] != nil {
+		return nil
 	}
-	st, err := on.PrepareContext(ctx, r.marks(text))
+	mine := text
+	if !r.e.pg {
+		mine = argument.ReplaceAllString(text, "?$1")
+	}
+	st, err := on.PrepareContext(ctx, mine)
 	if err != nil {
-		return nil, fmt.Errorf("%.60s: %w", text, err)
+		return fmt.Errorf("%.60s: %w", text, err)
 	}
-	r.stmts[text] = st
-	return st, nil
-}
-
-func (r *rawSQL) marks(text string) string {
-	if r.e.pg {
-		return text
-	}
-	return argument.ReplaceAllString(text, "?$1")
+	all[text] = st
+	return nil
 }
 
 var argument = regexp.MustCompile(`\$(\d)`)
 
-// write runs fn in a write transaction on SQLite's one connection.
-func (r *rawSQL) write(ctx context.Context, fn func(exec func(text string, args ...any) error, row func(text string, args ...any) *sql.Row) error) error {
+// query runs a statement on any connection.
+func (r *rawSQL) query(ctx context.Context, text string, args ...any) (*sql.Rows, error) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	exec := func(text string, args ...any) error {
-		st, err := r.prepare(ctx, r.conn, text)
-		if err == nil {
-			_, err = st.ExecContext(ctx, args...)
-		}
+	err := r.prepare(ctx, r.stmts, text, r.db)
+	st := r.stmts[text]
+	r.mu.Unlock()
+	if err != nil {
+		return nil, err
+	}
+	return st.QueryContext(ctx, args...)
+}
+
+// one runs a statement that returns one number, or errLost where it returns nothing.
+func (r *rawSQL) one(ctx context.Context, text string, args ...any) (n int64, err error) {
+	rows, err := r.query(ctx, text, args...)
+	if err != nil {
+		return 0, err
+	}
+	defer rows.Close()
+	if !rows.Next() {
+		return 0, cmp.Or(rows.Err(), errLost)
+	}
+	err = rows.Scan(&n)
+	return n, err
+}
+
+// errLost is that nothing was there to work on.
+var errLost = errors.New("raw: nothing there")
+
+// writeTx is a write transaction on SQLite's one connection.
+type writeTx struct {
+	ctx context.Context //nolint:containedctx // it lives as long as the call
+	r   *rawSQL
+}
+
+func (t writeTx) exec(text string, args ...any) error {
+	if err := t.r.prepare(t.ctx, t.r.writes, text, t.r.conn); err != nil {
 		return err
 	}
-	var broken error
-	row := func(text string, args ...any) *sql.Row {
-		st, err := r.prepare(ctx, r.conn, text)
-		if err != nil {
-			broken = err
-			return r.conn.QueryRowContext(ctx, "SELECT 1 WHERE 1 = 0")
-		}
-		return st.QueryRowContext(ctx, args...)
-	}
-	if err := exec("BEGIN IMMEDIATE"); err != nil {
+	_, err := t.r.writes[text].ExecContext(t.ctx, args...)
+	return err
+}
+
+// row scans the only row of a statement into dest.
+func (t writeTx) row(text string, args []any, dest ...any) error {
+	if err := t.r.prepare(t.ctx, t.r.writes, text, t.r.conn); err != nil {
 		return err
 	}
-	if err := errors.Join(fn(exec, row), broken); err != nil {
-		return errors.Join(err, exec("ROLLBACK"))
+	return t.r.writes[text].QueryRowContext(t.ctx, args...).Scan(dest...)
+}
+
+func (r *rawSQL) write(ctx context.Context, fn func(t writeTx) error) error {
+	r.writing.Lock()
+	defer r.writing.Unlock()
+	t := writeTx{ctx, r}
+	if err := t.exec("BEGIN IMMEDIATE"); err != nil {
+		return err
 	}
-	return exec("COMMIT")
+	if err := fn(t); err != nil {
+		return errors.Join(err, t.exec("ROLLBACK"))
+	}
+	return t.exec("COMMIT")
 }
 
 // at is an instant as the engine keeps it.
@@ -120,9 +150,6 @@ func (r *rawSQL) at(t time.Time) any {
 	return t.UnixMicro()
 }
 
-// errLost is that nothing was there to write on.
-var errLost = errors.New("raw: lost")
-
 const customerColumns = `id, code, name, type, level, standing, blacklist_reason, stage, lost_reason, industry, size, annual_revenue, annual_potential,
 	credit_rating, source, referred_by, region, province, city, district, acquired_on, service_agent, source_lead, brand, remarks, external_system,
 	external_id, owner_id, owned_since, pool_id, pool_entered_at, last_owner, first_followup_at, last_followup_at, lock_until, lock_reason,
@@ -130,14 +157,10 @@ const customerColumns = `id, code, name, type, level, standing, blacklist_reason
 
 // get reads one, and leaves out what the member may not see.
 func (r *rawSQL) get(ctx context.Context, w who, id int64) (*customer.Customer, error) {
-	st, err := r.stmt(ctx, "SELECT "+customerColumns+" FROM crm_customers WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL")
-	if err != nil {
-		return nil, err
-	}
-	rows, err := st.QueryContext(ctx, r.d.houses[w.tenant].number, id)
-	found, err := scanCustomers(rows, err)
+	found, err := scanCustomers(r.query(ctx, "SELECT "+customerColumns+" FROM crm_customers WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL",
+		r.d.houses[w.tenant].number, id))
 	if err != nil || len(found) == 0 {
-		return nil, errors.Join(err, errLost)
+		return nil, cmp.Or(err, errLost)
 	}
 	if c := found[0]; c.OwnerID != w.user && (c.OwnerID != "" || !slices.Contains(r.d.poolsOf(w), int64(c.PoolID))) {
 		return nil, errLost
@@ -164,12 +187,7 @@ func (r *rawSQL) list(ctx context.Context, w who, q query) ([]*customer.Customer
 	for _, pool := range q.pools {
 		branch("owner_id IS NULL AND pool_id = $", pool)
 	}
-	st, err := r.stmt(ctx, strings.Join(branches, " UNION ALL ")+" ORDER BY id LIMIT $3")
-	if err != nil {
-		return nil, err
-	}
-	rows, err := st.QueryContext(ctx, args...)
-	return scanCustomers(rows, err)
+	return scanCustomers(r.query(ctx, strings.Join(branches, " UNION ALL ")+" ORDER BY id LIMIT $3", args...))
 }
 
 func scanCustomers(rows *sql.Rows, err error) ([]*customer.Customer, error) {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 )
 
@@ -42,23 +41,16 @@ const rawClaimPostgres = `WITH c AS (` + rawClaimRecord + `
 func (r *rawSQL) claim(ctx context.Context, w who, id int64) error {
 	tenant, user, doc, day := r.d.houses[w.tenant].number, string(w.user), `{"owner_id":"`+string(w.user)+`"}`, "2026-03-02"
 	if r.e.pg {
-		st, err := r.stmt(ctx, rawClaimPostgres)
-		if err != nil {
-			return err
-		}
-		err = st.QueryRowContext(ctx, tenant, id, user, now, day, doc).Scan(&id)
-		if errors.Is(err, sql.ErrNoRows) {
-			err = errLost
-		}
+		_, err := r.one(ctx, rawClaimPostgres, tenant, id, user, now, day, doc)
 		return err
 	}
 	at := now.UnixMicro()
-	return r.write(ctx, func(exec func(string, ...any) error, row func(string, ...any) *sql.Row) error {
+	return r.write(ctx, func(t writeTx) error {
 		var seq, pool int64
 		var stage, place string
-		if err := row(rawClaimRecord+` AND (t.pool_entered_at IS NULL OR t.pool_entered_at + p.protection <= $4)
+		if err := t.row(rawClaimRecord+` AND (t.pool_entered_at IS NULL OR t.pool_entered_at + p.protection <= $4)
 			AND (t.pool_entered_at IS NULL OR t.last_owner IS NOT $3 OR t.pool_entered_at + p.cool_down <= $4)
-			RETURNING seq, pool_id, stage`, tenant, id, user, at).Scan(&seq, &pool, &stage); err != nil {
+			RETURNING seq, pool_id, stage`, []any{tenant, id, user, at}, &seq, &pool, &stage); err != nil {
 			return err
 		}
 		takes := 1
@@ -66,11 +58,11 @@ func (r *rawSQL) claim(ctx context.Context, w who, id int64) error {
 			takes = 0
 		}
 		return errors.Join(
-			row(`INSERT INTO crm_counters AS k (tenant_id, kind, user_id, places, claims_day, claims_used) VALUES ($1, 'customer', $3, $2, $5, 1) `+rawClaimPlace,
-				tenant, takes, user, at, day).Scan(&place),
-			exec(rawOperation+`VALUES ($1, 'customer', $2, 'claim', $3, $3, $5, '', '', 0, '', $4)`, tenant, id, user, at, pool),
-			exec(rawAudit+`VALUES ($1, 'customer', $2, 'customer', $2, 'customer.claimed', $3, $4, '{"owner_id":""}', $5)`, tenant, id, user, at, doc),
-			exec(rawEvent+`VALUES ($1, 'customer', $2, $5, 'customer', $2, 'customer.claimed', $3, $4, $6)`, tenant, id, user, at, seq, doc),
+			t.row(`INSERT INTO crm_counters AS k (tenant_id, kind, user_id, places, claims_day, claims_used) VALUES ($1, 'customer', $3, $2, $5, 1) `+rawClaimPlace,
+				[]any{tenant, takes, user, at, day}, &place),
+			t.exec(rawOperation+`VALUES ($1, 'customer', $2, 'claim', $3, $3, $5, '', '', 0, '', $4)`, tenant, id, user, at, pool),
+			t.exec(rawAudit+`VALUES ($1, 'customer', $2, 'customer', $2, 'customer.claimed', $3, $4, '{"owner_id":""}', $5)`, tenant, id, user, at, doc),
+			t.exec(rawEvent+`VALUES ($1, 'customer', $2, $5, 'customer', $2, 'customer.claimed', $3, $4, $6)`, tenant, id, user, at, seq, doc),
 		)
 	})
 }

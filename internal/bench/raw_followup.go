@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
 	"errors"
 
@@ -28,49 +27,36 @@ func (r *rawSQL) followUp(ctx context.Context, w who, x *customer.Interaction) e
 	x.At, x.CreatedAt, x.UpdatedAt, x.CreatedBy, x.Staff, x.Version, x.Direction = now, now, now, w.user, w.user, 1, customer.Outbound
 	tenant, of, user := r.d.houses[w.tenant].number, int64(x.CustomerID), string(w.user)
 	if r.e.pg {
-		st, err := r.stmt(ctx, rawFollowPostgres)
+		doc, err := r.numbered(x, func() (int64, error) { return r.one(ctx, "SELECT nextval('crm_ids')") })
 		if err != nil {
 			return err
 		}
-		x.ID, err = r.interactionID(func() (first int64, err error) {
-			return first, r.db.QueryRowContext(ctx, "SELECT nextval('crm_ids')").Scan(&first)
-		})
-		if err != nil {
-			return err
-		}
-		doc, err := json.Marshal(x)
-		if err != nil {
-			return err
-		}
-		return st.QueryRowContext(ctx, tenant, of, user, now, x.ID, x.Type, x.Direction, x.Subject, x.Minutes, x.Outcome, string(doc)).Scan(&of)
+		_, err = r.one(ctx, rawFollowPostgres, tenant, of, user, now, x.ID, x.Type, x.Direction, x.Subject, x.Minutes, x.Outcome, doc)
+		return err
 	}
 	at := now.UnixMicro()
-	return r.write(ctx, func(exec func(string, ...any) error, row func(string, ...any) *sql.Row) error {
+	return r.write(ctx, func(t writeTx) error {
 		var seq int64
-		if err := row(`UPDATE crm_customers SET seq = seq + 1, first_followup_at = min(coalesce(first_followup_at, $4), $4),
+		if err := t.row(`UPDATE crm_customers SET seq = seq + 1, first_followup_at = min(coalesce(first_followup_at, $4), $4),
 				last_followup_at = max(coalesce(last_followup_at, $4), $4)
-			WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL AND owner_id = $3 AND owned_since <= $4 RETURNING seq`, tenant, of, user, at).Scan(&seq); err != nil {
+			WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL AND owner_id = $3 AND owned_since <= $4 RETURNING seq`,
+			[]any{tenant, of, user, at}, &seq); err != nil {
 			return err
 		}
-		var err error
-		x.ID, err = r.interactionIDLocked(func() (end int64, err error) {
-			err = row("UPDATE crm_ids SET next = next + $1 RETURNING next - $1", blockSize).Scan(&end)
-			return end, err
+		doc, err := r.numbered(x, func() (first int64, err error) {
+			err = t.row("UPDATE crm_ids SET next = next + $1 RETURNING next - $1", []any{blockSize}, &first)
+			return first, err
 		})
-		if err != nil {
-			return err
-		}
-		doc, err := json.Marshal(x)
 		if err != nil {
 			return err
 		}
 		return errors.Join(
-			exec(rawInteraction+`VALUES ($1, $5, $2, 0, $6, $7, $8, '', $4, $9, $10, '', $3, '', 1, 0, 1, $4, $3, $4)`,
+			t.exec(rawInteraction+`VALUES ($1, $5, $2, 0, $6, $7, $8, '', $4, $9, $10, '', $3, '', 1, 0, 1, $4, $3, $4)`,
 				tenant, of, user, at, x.ID, x.Type, x.Direction, x.Subject, x.Minutes, x.Outcome),
-			exec(`UPDATE crm_customer_facts SET interactions = interactions + 1, last_interaction_at = max(coalesce(last_interaction_at, $3), $3)
+			t.exec(`UPDATE crm_customer_facts SET interactions = interactions + 1, last_interaction_at = max(coalesce(last_interaction_at, $3), $3)
 				WHERE tenant_id = $1 AND customer_id = $2`, tenant, of, at),
-			exec(rawAudit+`VALUES ($1, 'customer', $2, 'interaction', $5, 'interaction.created', $3, $4, NULL, $6)`, tenant, of, user, at, x.ID, string(doc)),
-			exec(rawEvent+`VALUES ($1, 'customer', $2, $5, 'interaction', $6, 'interaction.created', $3, $4, $7)`, tenant, of, user, at, seq, x.ID, string(doc)),
+			t.exec(rawAudit+`VALUES ($1, 'customer', $2, 'interaction', $5, 'interaction.created', $3, $4, NULL, $6)`, tenant, of, user, at, x.ID, doc),
+			t.exec(rawEvent+`VALUES ($1, 'customer', $2, $5, 'interaction', $6, 'interaction.created', $3, $4, $7)`, tenant, of, user, at, seq, x.ID, doc),
 		)
 	})
 }
@@ -78,20 +64,22 @@ func (r *rawSQL) followUp(ctx context.Context, w who, x *customer.Interaction) e
 // blockSize is how many ids are taken at once, as the schema has it.
 const blockSize = 64
 
-func (r *rawSQL) interactionID(block func() (first int64, err error)) (customer.InteractionID, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.interactionIDLocked(block)
-}
-
-func (r *rawSQL) interactionIDLocked(block func() (first int64, err error)) (customer.InteractionID, error) {
+// numbered gives the interaction its id, from a new block where the last one is used up, and returns it as a document. On
+// SQLite the caller is in a write transaction, which holds the ids.
+func (r *rawSQL) numbered(x *customer.Interaction, block func() (first int64, err error)) (doc string, err error) {
+	if r.e.pg {
+		r.writing.Lock()
+		defer r.writing.Unlock()
+	}
 	if r.ids[0] == r.ids[1] {
 		first, err := block()
 		if err != nil {
-			return 0, err
+			return "", err
 		}
 		r.ids = [2]int64{first, first + blockSize}
 	}
+	x.ID = customer.InteractionID(r.ids[0])
 	r.ids[0]++
-	return customer.InteractionID(r.ids[0] - 1), nil
+	text, err := json.Marshal(x)
+	return string(text), err
 }

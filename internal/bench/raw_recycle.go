@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"strconv"
 	"strings"
@@ -44,15 +43,11 @@ func (r *rawSQL) recycle(ctx context.Context, tenant int) (released int, err err
 	if err != nil {
 		return 0, err
 	}
-	var owned int
-	st, err := r.stmt(ctx, "SELECT count(*) FROM crm_customers WHERE tenant_id = $1 AND deleted_at IS NULL AND owner_id IS NOT NULL")
+	owned, err := r.one(ctx, "SELECT count(*) FROM crm_customers WHERE tenant_id = $1 AND deleted_at IS NULL AND owner_id IS NOT NULL", h.number)
 	if err != nil {
 		return 0, err
 	}
-	if err := st.QueryRowContext(ctx, h.number).Scan(&owned); err != nil {
-		return 0, err
-	}
-	if len(ids)*100 > owned*20 {
+	if int64(len(ids))*100 > owned*20 {
 		return 0, fmt.Errorf("%d of %d are due", len(ids), owned)
 	}
 	for len(ids) > 0 {
@@ -79,11 +74,7 @@ func (r *rawSQL) rules(ctx context.Context, h house) (rules rawRules, err error)
 }
 
 func (r *rawSQL) due(ctx context.Context, cuts []any) (ids []int64, err error) {
-	st, err := r.stmt(ctx, strings.ReplaceAll(rawDue, "{mine}", rawMine)+" ORDER BY 1")
-	if err != nil {
-		return nil, err
-	}
-	rows, err := st.QueryContext(ctx, cuts...)
+	rows, err := r.query(ctx, strings.ReplaceAll(rawDue, "{mine}", rawMine)+" ORDER BY 1", cuts...)
 	if err != nil {
 		return nil, err
 	}
@@ -141,26 +132,23 @@ func (r *rawSQL) release(ctx context.Context, ids []int64, cuts []any, rules raw
 	}
 	args := append(cuts[:5:5], "{"+strings.Join(texts, ",")+"}", rules[0].id, rules[0].text, rules[1].id, rules[1].text)
 	if r.e.pg {
-		st, err := r.stmt(ctx, strings.NewReplacer("{mine}", rawMine, "{batch}",
-			"unnest($6::bigint[]) AS b (id) JOIN crm_customers AS t ON t.tenant_id = $1 AND t.id = b.id").Replace(rawReleasePostgres))
-		if err != nil {
-			return 0, err
-		}
-		return n, st.QueryRowContext(ctx, args...).Scan(&n)
+		released, err := r.one(ctx, strings.NewReplacer("{mine}", rawMine, "{batch}",
+			"unnest($6::bigint[]) AS b (id) JOIN crm_customers AS t ON t.tenant_id = $1 AND t.id = b.id").Replace(rawReleasePostgres), args...)
+		return int(released), err
 	}
 	args[5] = "[" + strings.Join(texts, ",") + "]"
 	words := strings.NewReplacer("{mine}", rawMine, "{batch}", "json_each($6) AS b CROSS JOIN crm_customers AS t ON t.id = b.value")
-	err = r.write(ctx, func(exec func(string, ...any) error, row func(string, ...any) *sql.Row) error {
-		if err := exec("CREATE TEMP TABLE IF NOT EXISTS swept (id INTEGER PRIMARY KEY, owner_id TEXT, stage TEXT, winner INTEGER)"); err != nil {
+	err = r.write(ctx, func(t writeTx) error {
+		if err := t.exec("CREATE TEMP TABLE IF NOT EXISTS swept (id INTEGER PRIMARY KEY, owner_id TEXT, stage TEXT, winner INTEGER)"); err != nil {
 			return err
 		}
 		for _, text := range rawReleaseSQLite {
 			text = words.Replace(text)
-			if err := exec(text, args[:used(text)]...); err != nil {
+			if err := t.exec(text, args[:used(text)]...); err != nil {
 				return err
 			}
 		}
-		return row("SELECT count(*) FROM temp.swept").Scan(&n)
+		return t.row("SELECT count(*) FROM temp.swept", nil, &n)
 	})
 	return n, err
 }

@@ -3,12 +3,14 @@ package main
 import (
 	"context"
 	"database/sql/driver"
+	"errors"
+	"fmt"
 )
 
 // spy is a connector that shows every statement to watch before the database sees it, on the connection that it is for.
 type spy struct {
 	driver.Connector
-	watch func(ctx context.Context, conn driver.Conn, s statement) error
+	watch func(ctx context.Context, conn driverConn, s statement) error
 	dry   bool // every commit is a rollback: what is seen happened, and leaves no trace
 }
 
@@ -19,30 +21,54 @@ type statement struct {
 	prepared bool
 }
 
+// driverConn and driverStmt are what both drivers can do, beyond what they must.
+type (
+	driverConn interface {
+		driver.Conn
+		driver.ConnPrepareContext
+		driver.ConnBeginTx
+		driver.QueryerContext
+		driver.ExecerContext
+	}
+	driverStmt interface {
+		driver.Stmt
+		driver.StmtQueryContext
+		driver.StmtExecContext
+	}
+)
+
 func (s *spy) Connect(ctx context.Context) (driver.Conn, error) {
 	c, err := s.Connector.Connect(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return &spied{c, s}, nil
+	conn, ok := c.(driverConn)
+	if !ok {
+		return nil, errors.Join(fmt.Errorf("%T is not spied upon", c), c.Close())
+	}
+	return &spied{conn, s}, nil
 }
 
-// spied is a connection. Both drivers have all the optional interfaces that it asks for.
+// spied is a connection.
 type spied struct {
-	driver.Conn
+	driverConn
 	spy *spy
 }
 
 func (c *spied) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
-	st, err := c.Conn.(driver.ConnPrepareContext).PrepareContext(ctx, query)
+	st, err := c.driverConn.PrepareContext(ctx, query)
 	if err != nil {
 		return nil, err
 	}
-	return &spiedStmt{st, c, query}, nil
+	stmt, ok := st.(driverStmt)
+	if !ok {
+		return nil, errors.Join(fmt.Errorf("%T is not spied upon", st), st.Close())
+	}
+	return &spiedStmt{stmt, c, query}, nil
 }
 
 func (c *spied) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
-	tx, err := c.Conn.(driver.ConnBeginTx).BeginTx(ctx, opts)
+	tx, err := c.driverConn.BeginTx(ctx, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -50,22 +76,22 @@ func (c *spied) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, 
 }
 
 func (c *spied) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
-	if err := c.spy.watch(ctx, c.Conn, statement{query, args, false}); err != nil {
+	if err := c.spy.watch(ctx, c.driverConn, statement{query, args, false}); err != nil {
 		return nil, err
 	}
-	return c.Conn.(driver.QueryerContext).QueryContext(ctx, query, args)
+	return c.driverConn.QueryContext(ctx, query, args)
 }
 
 func (c *spied) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
-	if err := c.spy.watch(ctx, c.Conn, statement{query, args, false}); err != nil {
+	if err := c.spy.watch(ctx, c.driverConn, statement{query, args, false}); err != nil {
 		return nil, err
 	}
-	return c.Conn.(driver.ExecerContext).ExecContext(ctx, query, args)
+	return c.driverConn.ExecContext(ctx, query, args)
 }
 
 // CheckNamedValue lets the driver take what only it can.
 func (c *spied) CheckNamedValue(v *driver.NamedValue) error {
-	if checker, ok := c.Conn.(driver.NamedValueChecker); ok {
+	if checker, ok := c.driverConn.(driver.NamedValueChecker); ok {
 		return checker.CheckNamedValue(v)
 	}
 	return driver.ErrSkip
@@ -84,21 +110,21 @@ func (t spiedTx) Commit() error {
 }
 
 type spiedStmt struct {
-	driver.Stmt
+	driverStmt
 	conn *spied
 	text string
 }
 
 func (s *spiedStmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {
-	if err := s.conn.spy.watch(ctx, s.conn.Conn, statement{s.text, args, true}); err != nil {
+	if err := s.conn.spy.watch(ctx, s.conn.driverConn, statement{s.text, args, true}); err != nil {
 		return nil, err
 	}
-	return s.Stmt.(driver.StmtQueryContext).QueryContext(ctx, args)
+	return s.driverStmt.QueryContext(ctx, args)
 }
 
 func (s *spiedStmt) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
-	if err := s.conn.spy.watch(ctx, s.conn.Conn, statement{s.text, args, true}); err != nil {
+	if err := s.conn.spy.watch(ctx, s.conn.driverConn, statement{s.text, args, true}); err != nil {
 		return nil, err
 	}
-	return s.Stmt.(driver.StmtExecContext).ExecContext(ctx, args)
+	return s.driverStmt.ExecContext(ctx, args)
 }
