@@ -25,7 +25,7 @@ type result struct {
 	P99        float64 `json:"p99_us"`            // likewise
 	OpsPerS    float64 `json:"ops_per_s"`         // of all workers together
 	Allocs     float64 `json:"allocs"`            // of this process, for one operation
-	RatioToRaw float64 `json:"ratio_to_raw"`      // time of an operation by that of raw, the median of the rounds; 0: raw does not take part
+	RatioToRaw float64 `json:"ratio_to_raw"`      // median time of a round by that of raw, the median of the rounds; 0: raw does not take part
 	HeapMB     float64 `json:"heap_mb,omitempty"` // the most that this process had in use
 }
 
@@ -101,7 +101,7 @@ type lap struct {
 	c      *contestant
 	op     operation
 	spent  []time.Duration // of every operation
-	rounds []time.Duration // of an operation in a round, on average
+	rounds []time.Duration // the median of every round
 	wall   time.Duration
 	allocs uint64
 	heap   uint64
@@ -166,8 +166,10 @@ func (b *bench) round(ctx context.Context, c benchCase, l *lap, ops int, counts 
 		return errs[i]
 	}
 	if counts {
-		l.spent = append(l.spent, slices.Concat(spent...)...)
-		l.rounds = append(l.rounds, wall/time.Duration(ops*c.workers))
+		all := slices.Concat(spent...)
+		slices.Sort(all)
+		l.spent = append(l.spent, all...)
+		l.rounds = append(l.rounds, all[len(all)/2])
 		l.wall += wall
 		l.allocs += after.Mallocs - before.Mallocs
 	}

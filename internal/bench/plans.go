@@ -30,30 +30,39 @@ func printPlans(w io.Writer, e engine, all []plan, whole bool) {
 }
 
 var (
-	postgresIndex  = regexp.MustCompile(`Index (?:Only )?Scan (?:Backward )?using (\S+) on (\S+)`)
-	postgresBitmap = regexp.MustCompile(`Bitmap Index Scan on (\S+)`)
+	postgresIndex  = regexp.MustCompile(`(?:Index (?:Only )?Scan (?:Backward )?using|(Bitmap) Index Scan on) (\S+)`)
+	postgresCond   = regexp.MustCompile(`Index Cond: (.*)`)
+	postgresColumn = regexp.MustCompile(`\(+(?:ROW\()?(\w+(?:, \w+)?)\)? (?:=|<|>|<=|>=|IS)`)
 	postgresWhole  = regexp.MustCompile(`Seq Scan on (\S+)`)
 	postgresPassed = regexp.MustCompile(`Rows Removed by (?:Index Recheck|Filter): (\d{3,})`)
 	postgresTime   = regexp.MustCompile(`Execution Time: (\S+ ms)`)
-	sqliteIndex    = regexp.MustCompile(`SEARCH (\S+) USING (?:COVERING )?(INDEX \S+|INTEGER PRIMARY KEY|PRIMARY KEY) \(([^)]*)\)`)
+	sqliteIndex    = regexp.MustCompile(`SEARCH (\S+) USING (?:COVERING )?(INDEX \S+|INTEGER PRIMARY KEY|PRIMARY KEY) \((.*)\)`)
 	sqliteWhole    = regexp.MustCompile(`SCAN (\S+)`)
-	sqliteTerm     = regexp.MustCompile(`\?| AND `)
+	sqliteTerms    = strings.NewReplacer("=?", "", "?", "", " AND ", ", ")
 )
 
-// found tells by which index the plan finds rows, once for each way.
+// found tells by which columns of which index the plan finds rows, once for each way.
 func (p *plan) found() (ways []string) {
 	way := func(format string, args ...any) {
-		text := fmt.Sprintf(format, args...)
-		if !slices.Contains(ways, text) {
+		if text := fmt.Sprintf(format, args...); !slices.Contains(ways, text) {
 			ways = append(ways, text)
 		}
 	}
+	index := ""
 	for _, line := range p.lines {
 		switch {
 		case postgresIndex.MatchString(line):
-			way("%s", postgresIndex.FindStringSubmatch(line)[1])
-		case postgresBitmap.MatchString(line):
-			way("%s, sorted", postgresBitmap.FindStringSubmatch(line)[1])
+			m := postgresIndex.FindStringSubmatch(line)
+			if index = m[2] + "(%s)"; m[1] != "" {
+				index += ", then sorted"
+			}
+		case postgresCond.MatchString(line) && index != "":
+			var columns []string
+			for _, m := range postgresColumn.FindAllStringSubmatch(line, -1) {
+				columns = append(columns, m[1])
+			}
+			way(index, strings.Join(columns, ", "))
+			index = ""
 		case postgresWhole.MatchString(line):
 			way("all of %s", postgresWhole.FindStringSubmatch(line)[1])
 		case postgresPassed.MatchString(line):
@@ -62,7 +71,7 @@ func (p *plan) found() (ways []string) {
 			way("%s", postgresTime.FindStringSubmatch(line)[1])
 		case sqliteIndex.MatchString(line):
 			m := sqliteIndex.FindStringSubmatch(line)
-			way("%s by %s(%s)", m[1], strings.TrimPrefix(m[2], "INDEX "), strings.ReplaceAll(sqliteTerm.ReplaceAllString(m[3], " "), "  ", ", "))
+			way("%s by %s(%s)", m[1], strings.TrimPrefix(m[2], "INDEX "), sqliteTerms.Replace(m[3]))
 		case sqliteWhole.MatchString(line):
 			if name := sqliteWhole.FindStringSubmatch(line)[1]; name != "CONSTANT" {
 				way("all of %s", name)

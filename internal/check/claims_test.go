@@ -168,13 +168,13 @@ func (w *worker) recycle(n int) error {
 }
 
 // crowd makes a house where two processes can let their members loose on some customers.
-func crowd(t *testing.T, p place, customers int, o order) (*house, [2]*process) {
+func crowd(t *testing.T, p place, customers, members int, o order) (*house, [2]*process) {
 	t.Helper()
 	h := build(t, p)
 	h.free()
 	var ms []team.Member
 	for _, tag := range []string{"a", "b"} {
-		for i := range o.Workers {
+		for i := range members {
 			ms = append(ms, team.Member{User: kernel.UserID(fmt.Sprint(tag, i)), Role: team.Seller})
 		}
 	}
@@ -195,7 +195,7 @@ func crowd(t *testing.T, p place, customers int, o order) (*house, [2]*process) 
 // history lets both processes run, and returns everything that happened.
 func history(t *testing.T, p place, naive bool) (*house, []step) {
 	t.Helper()
-	h, both := crowd(t, p, 3, order{Role: "claim", Workers: 3, Steps: choose(100, 1000), Naive: naive})
+	h, both := crowd(t, p, 3, 3, order{Role: "claim", Workers: 3, Steps: choose(100, 1000), Naive: naive})
 	require.NoError(t, h.Pool.Pools.PutRule(t.Context(), boss, &pool.Rule{Name: "all", Condition: "owned_days >= 0", Action: pool.Release, Enabled: true}))
 	for _, c := range both {
 		c.begin()
@@ -311,114 +311,4 @@ func operations(h *house, where string) (ops []operation) {
 	}
 	require.NoError(h.t, log.Err())
 	return ops
-}
-
-const (
-	hammerCap        = 4
-	hammerQuota      = 25
-	hammerProtection = 2 * time.Millisecond
-	hammerCoolDown   = 20 * time.Millisecond
-)
-
-// hammerChild lets every worker act for any of the members, so that one member claims in both processes at once.
-func hammerChild(o order, _ *told) error {
-	db, err := o.Place.open()
-	if err != nil {
-		return err
-	}
-	defer db.Close()
-	c, err := crm.New(context.Background(), o.Place.store(db), &crm.Options{Clock: o.clock})
-	if err != nil {
-		return err
-	}
-	errs := make([]error, o.Workers)
-	var wg sync.WaitGroup
-	for i := range o.Workers {
-		r := rand.New(rand.NewPCG(o.Seed, uint64(i)))
-		wg.Go(func() {
-			for range o.Steps {
-				if err := hammer(c, r, o); err != nil && !errors.Is(err, crm.ErrRefused) && !errors.Is(err, crm.ErrNotFound) && !errors.Is(err, crm.ErrRetry) {
-					errs[i] = err
-					return
-				}
-			}
-		})
-	}
-	wg.Wait()
-	return errors.Join(errs...)
-}
-
-func hammer(c *crm.CRM, r *rand.Rand, o order) error {
-	ctx := context.Background()
-	by := crm.Actor{Tenant: "acme", User: kernel.UserID(fmt.Sprint(pick(r, "a", "b"), r.IntN(o.Workers)))}
-	id := customer.ID(pick(r, o.IDs...))
-	switch r.IntN(6) {
-	case 0, 1:
-		return c.Pool.Claim(ctx, by, id)
-	case 2:
-		_, err := c.Pool.ClaimMany(ctx, by, []customer.ID{id, customer.ID(pick(r, o.IDs...))}, pool.WhatCanBeHad)
-		return err
-	case 3: // a request takes the other way through the claim
-		by.Request = fmt.Sprint(r.Uint64())
-		return c.Pool.Claim(ctx, by, id)
-	}
-	l, err := c.Customers.List(ctx, by, customer.Filter{Owners: []kernel.UserID{by.User}}, crm.Page{Limit: 1})
-	if err != nil || len(l.Items) == 0 {
-		return err
-	}
-	return c.Pool.Release(ctx, by, l.Items[0].ID, nil)
-}
-
-// Whatever two processes do at once, the operation log must tell the same as the counters, and show that no limit was
-// ever exceeded, not by one and not for a moment.
-func TestLimitsHoldUnderLoad(t *testing.T) {
-	onBoth(t, func(t *testing.T, fresh func(t *testing.T) place) {
-		h, both := crowd(t, fresh(t), 30, order{Role: "hammer", Workers: 3, Steps: choose(200, 400)})
-		h.policy(func(p *pool.Policy) { p.Cap, p.DailyQuota = hammerCap, hammerQuota })
-		h.settings(func(p *pool.Pool) { p.Protection, p.CoolDown = hammerProtection, hammerCoolDown })
-		for _, c := range both {
-			c.begin()
-		}
-		for _, c := range both {
-			require.Empty(t, all[string](c))
-		}
-		h.agree()
-		claims, places := requireLimits(t, h)
-		for user, n := range claims {
-			require.Equal(t, n, h.count("SELECT claims_used FROM crm_counters WHERE user_id = '"+string(user)+"'"), user)
-			require.Equal(t, places[user], h.count("SELECT places FROM crm_counters WHERE user_id = '"+string(user)+"'"), user)
-			require.Equal(t, hammerQuota, n, "%s had more than enough time to use up its quota", user)
-		}
-		require.Len(t, claims, 6)
-	})
-}
-
-// requireLimits replays the log. Lines of one member stand in it in the order in which its counter was locked, and those of
-// one customer in the order in which that was.
-func requireLimits(t *testing.T, h *house) (claims, places map[kernel.UserID]int) {
-	t.Helper()
-	claims, places = map[kernel.UserID]int{}, map[kernel.UserID]int{}
-	released := map[int64]operation{}
-	for _, op := range operations(h, "1 = 1") {
-		switch op.Action {
-		case customer.Claimed:
-			claims[op.To]++
-			places[op.To]++
-			require.LessOrEqual(t, places[op.To], hammerCap, "%v", op)
-			require.LessOrEqual(t, claims[op.To], hammerQuota, "%v", op)
-			if was, ok := released[op.Record]; ok {
-				pause := op.At.Sub(was.At)
-				require.GreaterOrEqual(t, pause, hammerProtection, "%v after %v", op, was)
-				if was.From == op.To {
-					require.GreaterOrEqual(t, pause, hammerCoolDown, "%v after %v", op, was)
-				}
-			}
-		case customer.Released:
-			places[op.From]--
-			released[op.Record] = op
-		default:
-			require.Fail(t, "a line that nobody made", "%v", op)
-		}
-	}
-	return claims, places
 }

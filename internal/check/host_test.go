@@ -33,8 +33,12 @@ func TestEveryStatementMayFailInsideAHostsTransaction(t *testing.T) {
 		require.NoError(t, call(t.Context(), x.In(tx), request))
 		_, x.steps = x.i.disarm()
 		require.NoError(t, tx.Commit())
+		everywhere := []fault{busy, cutAfter, cancelled}
+		if x.i.pg { // where another connection takes its time, and the same code has met the same faults on SQLite
+			everywhere = everywhere[:1]
+		}
 		for _, f := range []fault{busy, cutAfter, cancelled} {
-			for _, n := range x.points(f, busy, cancelled, cutAfter) {
+			for _, n := range x.points(f, everywhere...) {
 				x.failInside(t, f, n)
 			}
 		}

@@ -19,7 +19,7 @@ import (
 
 // The model's rules: few places, few claims, short times, so that all of them are met in a few steps.
 const (
-	modelCap        = 3
+	modelCap        = 2
 	modelQuota      = 4
 	modelProtection = day
 	modelCoolDown   = 3 * day
@@ -45,6 +45,9 @@ type mine struct {
 	interviews []interview
 }
 
+// GoString is how rapid tells which one it has drawn.
+func (x *mine) GoString() string { return fmt.Sprint("customer ", x.id) }
+
 // interview is a follow-up.
 type interview struct {
 	id customer.InteractionID
@@ -68,16 +71,23 @@ func TestModel(t *testing.T) {
 		m.told = m.count("SELECT count(*) FROM crm_audit")
 		m.create(t)
 		t.Repeat(map[string]func(*rapid.T){
-			"": m.check, "create": m.create, "claim": m.claim, "claim again": m.claim, "release": m.release, "follow up": m.followUp, "unfollow": m.unfollow,
-			"delete": m.remove, "restore": m.restore, "stage": m.setStage, "deal": m.deal, "recycle": m.recycle, "deactivate": m.activate, "wait": m.pause,
+			"": m.check, "create": m.create, "claim": m.claim, "claim in time": m.claimInTime, "release": m.release, "follow up": m.followUp,
+			"unfollow": m.unfollow, "delete": m.remove, "restore": m.restore, "stage": m.setStage, "deal": m.deal, "recycle": m.recycle,
+			"recycle in time": m.recycleInTime, "deactivate": m.activate, "sleep": m.sleep,
 		})
 	})
 }
 
-// pause lets time pass, often to an instant at which a rule changes its mind.
-func (m *model) pause(t *rapid.T) {
-	span := rapid.SampledFrom([]time.Duration{time.Hour, modelProtection, modelCoolDown, modelIdle, 12 * time.Hour}).Draw(t, "wait")
-	m.wait(span + rapid.SampledFrom([]time.Duration{0, -time.Microsecond, -2 * time.Microsecond}).Draw(t, "beside"))
+// sleep ends on another day.
+func (m *model) sleep(*rapid.T) { m.wait(12 * time.Hour) }
+
+// until lets the next step happen at an instant at which a rule changes its mind, or a microsecond beside it, unless that
+// has passed.
+func (m *model) until(t *rapid.T, at time.Time) {
+	at = at.Add(rapid.SampledFrom([]time.Duration{-time.Microsecond, 0, time.Microsecond}).Draw(t, "beside"))
+	if at.After(m.now()) {
+		m.micros.Store(at.Add(-time.Microsecond).UnixMicro())
+	}
 }
 
 // tick begins a step: no two happen at one instant.
@@ -133,8 +143,18 @@ func (m *model) create(t *rapid.T) {
 	m.changed(x, 1, 1)
 }
 
-func (m *model) claim(t *rapid.T) {
-	now, x, user := m.tick(), m.one(t), m.user(t)
+func (m *model) claim(t *rapid.T) { m.claimOf(t, m.one(t)) }
+
+// claimInTime claims when protection or cool-down end, or the day's quota begins anew.
+func (m *model) claimInTime(t *rapid.T) {
+	x := m.one(t)
+	midnight := kernel.DateOf(m.now(), shanghai).Next().Start(shanghai)
+	m.until(t, rapid.SampledFrom([]time.Time{x.o.PoolEnteredAt.Add(modelProtection), x.o.PoolEnteredAt.Add(modelCoolDown), midnight}).Draw(t, "when"))
+	m.claimOf(t, x)
+}
+
+func (m *model) claimOf(t *rapid.T, x *mine) {
+	now, user := m.tick(), m.user(t)
 	err := m.Pool.Claim(context.Background(), crm.Actor{Tenant: "acme", User: user}, x.id)
 	if why := m.refuseClaim(x, user, now); why != nil {
 		require.ErrorIs(t, err, why)
@@ -291,6 +311,12 @@ func (m *model) deal(t *rapid.T) {
 	}
 	x.stage = customer.Won
 	m.changed(x, 0, 1)
+}
+
+// recycleInTime recycles when the rule begins to hold for a customer.
+func (m *model) recycleInTime(t *rapid.T) {
+	m.until(t, m.one(t).o.FollowupFrom().Add(modelIdle))
+	m.recycle(t)
 }
 
 func (m *model) recycle(t *rapid.T) {

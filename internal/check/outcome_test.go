@@ -24,6 +24,7 @@ type undertaking struct {
 	prepare func(h *house) func(ctx context.Context, c *crm.CRM, request string) error
 	alone   bool // it commits by itself, and is refused inside a host's transaction
 	once    bool // it has no request: after an unknown outcome only a look tells
+	asks    bool // it asks for the actor's rights every time; they are asked for in one way, whatever the task
 }
 
 func as(a crm.Actor, request string) crm.Actor {
@@ -38,7 +39,7 @@ var undertakings = []undertaking{
 			return c.Pool.Claim(ctx, as(li, request), id)
 		}
 	}},
-	{name: "Claim without a request", once: true, prepare: func(h *house) func(context.Context, *crm.CRM, string) error {
+	{name: "Claim without a request", once: true, asks: true, prepare: func(h *house) func(context.Context, *crm.CRM, string) error {
 		id := h.create(1, "")[0]
 		return func(ctx context.Context, c *crm.CRM, _ string) error { return c.Pool.Claim(ctx, li, id) }
 	}},
@@ -60,7 +61,7 @@ var undertakings = []undertaking{
 			return c.Customers.Create(ctx, as(li, request), &customer.Customer{Name: "x", Ownership: customer.Ownership{OwnerID: "li"}})
 		}
 	}},
-	{name: "Update", prepare: func(h *house) func(context.Context, *crm.CRM, string) error {
+	{name: "Update", asks: true, prepare: func(h *house) func(context.Context, *crm.CRM, string) error {
 		x, err := h.Customers.Get(context.Background(), boss, h.create(1, "li")[0])
 		require.NoError(h.t, err)
 		x.Name = "renamed"
@@ -137,10 +138,17 @@ func onTrial(t *testing.T, test func(t *testing.T, x *trial)) {
 				p := fresh(t)
 				db, i := faulty(t, p)
 				x := &trial{house: furnish(t, db, p.store(db)), i: i, task: task}
+				if !task.asks {
+					var err error
+					x.CRM, err = crm.New(t.Context(), x.store, &crm.Options{Clock: x.now, KeepRights: time.Minute})
+					require.NoError(t, err)
+				}
 				x.free()
 				require.NoError(t, x.Pool.Pools.PutRule(t.Context(), boss, &pool.Rule{Name: "D", Condition: `level == "D"`, Action: pool.Release, Enabled: true}))
 				x.exec("CREATE TABLE erp_orders (id TEXT PRIMARY KEY)")
 				call, request := x.ready()
+				require.NoError(t, call(t.Context(), x.CRM, request)) // from now on it knows what it keeps
+				call, request = x.ready()
 				x.i.arm(busy, -1, nil) // nothing goes wrong, but it is counted
 				require.NoError(t, call(t.Context(), x.CRM, request))
 				_, x.steps = x.i.disarm()

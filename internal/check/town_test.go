@@ -96,9 +96,13 @@ func (s *town) tag() {
 		_, err := s.Customers.Tags.Put(ctx, boss, carry, name)
 		require.NoError(err)
 	}
-	gone := &customer.Tag{Name: "deleted"}
+	gone := &customer.Tag{Name: deadTag}
 	require.NoError(s.Customers.Tags.Create(ctx, boss, gone))
-	_, err := s.Customers.Tags.Put(ctx, boss, []customer.ID{customer.ID(s.ids[0])}, gone.Name)
+	everybody := make([]customer.ID, len(s.ids))
+	for i, id := range s.ids {
+		everybody[i] = customer.ID(id)
+	}
+	_, err := s.Customers.Tags.Put(ctx, boss, everybody, gone.Name)
 	require.NoError(err)
 	require.NoError(s.Customers.Tags.Delete(ctx, boss, gone.ID, gone.Version))
 }
