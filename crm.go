@@ -139,7 +139,7 @@ func wire(s storage.Store, o Options, cache *team.Cache) *CRM {
 	authority := team.NewAuthority(teams, o.Clock, cache, s.Joined())
 	return &CRM{
 		store: s, opts: o, cache: cache,
-		Team: team.NewService(kernel.Service[team.Tx]{Unit: teams, Authority: authority, Clock: o.Clock}, cache),
+		Team: team.NewService(kernel.Service[team.Tx]{Unit: teams, Authority: authority, Clock: o.Clock}, cache, customer.MaskJSON),
 		Customers: customer.NewService(kernel.Service[customer.Tx]{
 			Unit: unit(s, func(tx storage.Tx) customer.Tx { return tx }), Authority: authority, Clock: o.Clock,
 		}),

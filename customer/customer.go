@@ -143,6 +143,7 @@ type Customer struct {
 	UpdatedAt       time.Time           `json:"updated_at"`          //
 	UpdatedBy       kernel.UserID       `json:"updated_by"`          //
 	DeletedAt       time.Time           `json:"deleted_at,omitzero"` //
+	Masked          bool                `json:"masked,omitempty"`    // it lies in a pool and was read by a person, see Mask: it cannot be written so
 }
 
 // Ref names the customer in logs, audit and events.
@@ -199,6 +200,9 @@ type Counter struct {
 	DailyQuota int // claims a day: the member's own, else the tenant's
 	ClaimsDay  kernel.Date
 	ClaimsUsed int // on ClaimsDay, over all pools
+	OpenLimit  int // records in a pool that it may open a day: the member's own, else the tenant's
+	OpensDay   kernel.Date
+	OpensUsed  int // on OpensDay, over all pools
 }
 
 // Free is how many more places the member has; never negative, though a cap can be lowered below the places in use.

@@ -113,7 +113,8 @@ func countInteractions(ctx context.Context, c *kernel.Call[Tx], id ID, by int64,
 // Get returns one interaction.
 func (s *Interactions) Get(ctx context.Context, a kernel.Actor, id InteractionID) (*Interaction, error) {
 	return kernel.Ask(ctx, &s.core, a, "customer.Interactions.Get", kernel.CustomerRead, func(ctx context.Context, c *kernel.Call[Tx]) (*Interaction, error) {
-		return only(c.Tx.Interactions().Get(ctx, a.Tenant, c.Scope, id))
+		found, err := c.Tx.Interactions().Get(ctx, a.Tenant, c.Scope, id)
+		return only(veiled(c, found, interactionInPool), err)
 	})
 }
 
@@ -125,11 +126,12 @@ func (s *Interactions) List(ctx context.Context, a kernel.Actor, id ID, p kernel
 		return kernel.List[*Interaction]{}, kernel.Wrap(op, err)
 	}
 	return kernel.Ask(ctx, &s.core, a, op, kernel.CustomerRead, func(ctx context.Context, c *kernel.Call[Tx]) (kernel.List[*Interaction], error) {
-		if err := visible(ctx, c, id); err != nil {
+		of, err := visible(ctx, c, id)
+		if err != nil {
 			return kernel.List[*Interaction]{}, err
 		}
 		found, err := c.Tx.Interactions().List(ctx, a.Tenant, id, w)
-		return kernel.Cut("interactions", w, found, func(x *Interaction) []int64 { return []int64{x.At.UnixMicro(), int64(x.ID)} }), err
+		return kernel.Cut("interactions", w, veiled(c, found, childOf[*Interaction](of)), func(x *Interaction) []int64 { return []int64{x.At.UnixMicro(), int64(x.ID)} }), err
 	})
 }
 
@@ -146,7 +148,7 @@ func (s *Interactions) Pending(ctx context.Context, a kernel.Actor, staff kernel
 	}
 	return kernel.Ask(ctx, &s.core, a, op, kernel.CustomerRead, func(ctx context.Context, c *kernel.Call[Tx]) (kernel.List[*Interaction], error) {
 		found, err := c.Tx.Interactions().Pending(ctx, a.Tenant, c.Scope, staff, before, w)
-		return kernel.Cut("pending", w, found, func(x *Interaction) []int64 { return []int64{x.NextActionAt.UnixMicro(), int64(x.ID)} }), err
+		return kernel.Cut("pending", w, veiled(c, found, interactionInPool), func(x *Interaction) []int64 { return []int64{x.NextActionAt.UnixMicro(), int64(x.ID)} }), err
 	})
 }
 
@@ -247,7 +249,11 @@ func (s *Interactions) change(ctx context.Context, a kernel.Actor, op, event str
 func lockInteraction(ctx context.Context, c *kernel.Call[Tx], id InteractionID) (*Customer, *Interaction, error) {
 	sc := withPools(c)
 	of, x, err := lockChild(ctx, c, sc, func() ([]*Interaction, error) {
-		return c.Tx.Interactions().Get(ctx, c.Actor.Tenant, sc, id)
+		found, err := c.Tx.Interactions().Get(ctx, c.Actor.Tenant, sc, id)
+		for _, x := range found { // what is to be written is whole
+			x.Masked = false
+		}
+		return found, err
 	}, func(x *Interaction) ID { return x.CustomerID })
 	if err != nil {
 		return nil, nil, err

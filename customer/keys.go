@@ -127,7 +127,7 @@ func isAlphanumeric(r rune) bool {
 
 // checkPhone refuses what could never be found again by its key. Empty is accepted.
 func checkPhone(field, phone string) error {
-	if err := kernel.CheckLine(field, phone, 30); err != nil || phone == "" {
+	if err := kernel.FirstError(kernel.CheckLine(field, phone, 30), unmasked(field, phone)); err != nil || phone == "" {
 		return err
 	}
 	if PhoneKey(phone) == "" {
@@ -136,8 +136,16 @@ func checkPhone(field, phone string) error {
 	return nil
 }
 
+// unmasked refuses what was read masked: l***@example.com would pass for an address.
+func unmasked(field, text string) error {
+	if strings.Contains(text, Mark) {
+		return kernel.Invalidf(field, Masked, "this is a masked form")
+	}
+	return nil
+}
+
 func checkEmail(field, email string) error {
-	if err := kernel.CheckLine(field, email, emailLimit); err != nil || email == "" {
+	if err := kernel.FirstError(kernel.CheckLine(field, email, emailLimit), unmasked(field, email)); err != nil || email == "" {
 		return err
 	}
 	if EmailKey(email) == "" {

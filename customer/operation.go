@@ -43,6 +43,7 @@ type Operation struct {
 	Unlocked bool          `json:"unlocked,omitempty"` // a lock that had not run out ended with it
 	Request  string        `json:"request,omitempty"`
 	At       time.Time     `json:"at"`
+	Masked   bool          `json:"masked,omitempty"` // the record lies in a pool now, see Mask
 }
 
 // OperationFilter says which rows of the operation log are wanted; empty conditions are none.
@@ -60,5 +61,6 @@ type OperationRepository interface {
 	// Append must write all in their order.
 	Append(ctx context.Context, t kernel.TenantID, ops ...Operation) error
 	// List must return w.Limit+1 rows at most, newest first; only of records whose owner, or a former one, is in scope.
+	// Masked must tell whether the record lies in a pool.
 	List(ctx context.Context, t kernel.TenantID, s kernel.Scope, f OperationFilter, w kernel.Window) ([]Operation, error)
 }

@@ -34,7 +34,8 @@ func NewService(core kernel.Service[Tx]) *Service {
 // Get returns one customer.
 func (s *Service) Get(ctx context.Context, a kernel.Actor, id ID) (*Customer, error) {
 	return kernel.Ask(ctx, &s.core, a, "customer.Get", kernel.CustomerRead, func(ctx context.Context, c *kernel.Call[Tx]) (*Customer, error) {
-		return one(c.Tx.Customers().Get(ctx, a.Tenant, c.Scope, id))
+		found, err := c.Tx.Customers().Get(ctx, a.Tenant, c.Scope, id)
+		return one(veiled(c, found, customerInPool), err)
 	})
 }
 
@@ -62,7 +63,7 @@ func (s *Service) GetMany(ctx context.Context, a kernel.Actor, ids []ID) ([]*Cus
 			place[id] = i
 		}
 		slices.SortFunc(found, func(x, y *Customer) int { return place[x.ID] - place[y.ID] })
-		return found, err
+		return veiled(c, found, customerInPool), err
 	})
 }
 
@@ -72,7 +73,8 @@ func (s *Service) GetByKey(ctx context.Context, a kernel.Actor, system, external
 		if err := checkKeys(system, externalID); err != nil {
 			return nil, err
 		}
-		return one(c.Tx.Customers().ByKey(ctx, a.Tenant, c.Scope, system, externalID))
+		found, err := c.Tx.Customers().ByKey(ctx, a.Tenant, c.Scope, system, externalID)
+		return one(veiled(c, found, customerInPool), err)
 	})
 }
 
@@ -84,7 +86,8 @@ func (s *Service) GetManyByKey(ctx context.Context, a kernel.Actor, system strin
 		return nil, kernel.Wrap(op, err)
 	}
 	return kernel.Ask(ctx, &s.core, a, op, kernel.CustomerRead, func(ctx context.Context, c *kernel.Call[Tx]) ([]*Customer, error) {
-		return c.Tx.Customers().ByKey(ctx, a.Tenant, c.Scope, system, externalIDs...)
+		found, err := c.Tx.Customers().ByKey(ctx, a.Tenant, c.Scope, system, externalIDs...)
+		return veiled(c, found, customerInPool), err
 	})
 }
 
@@ -113,7 +116,7 @@ func (s *Service) List(ctx context.Context, a kernel.Actor, f Filter, p kernel.P
 	}
 	return kernel.Ask(ctx, &s.core, a, op, kernel.CustomerRead, func(ctx context.Context, c *kernel.Call[Tx]) (kernel.List[*Customer], error) {
 		found, err := c.Tx.Customers().List(ctx, a.Tenant, c.Scope, f, w)
-		return kernel.Cut(list, w, found, func(x *Customer) []int64 { return []int64{int64(x.ID)} }), err
+		return kernel.Cut(list, w, veiled(c, found, customerInPool), func(x *Customer) []int64 { return []int64{int64(x.ID)} }), err
 	})
 }
 
@@ -185,6 +188,7 @@ func (c *Customer) edited(given Customer) (*Customer, error) {
 		return nil, kernel.StaleVersion(given.Version, c.Version)
 	}
 	if err := kernel.FirstError(
+		sentBack(&given, c, customerSecrets),
 		unchanged("owner_id", given.OwnerID, c.OwnerID), unchanged("pool_id", given.PoolID, c.PoolID),
 		unchanged("stage", given.Stage, c.Stage), unchanged("lost_reason", given.LostReason, c.LostReason),
 		unchanged("blacklist_reason", given.BlacklistReason, c.BlacklistReason),
@@ -366,7 +370,9 @@ func (s *Service) Restore(ctx context.Context, a kernel.Actor, id ID) (*Customer
 				return nil, err
 			}
 		}
-		return &next, movePlace(ctx, c, cur, &next)
+		err = movePlace(ctx, c, cur, &next)
+		next.veil(!c.Rights.System && customerInPool(&next))
+		return &next, err
 	})
 }
 

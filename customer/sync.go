@@ -2,6 +2,7 @@ package customer
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -163,6 +164,10 @@ func syncExisting(ctx context.Context, c *kernel.Call[Tx], drafts []*Customer, t
 		n, change := cur.synced(drafts[i], fields)
 		if n == nil {
 			outcomes[i] = Outcome{ID: cur.ID, Did: WasUnchanged}
+			continue
+		}
+		if no, ok := errors.AsType[*kernel.Error](sentBack(n, cur, customerSecrets)); ok {
+			outcomes[i] = Outcome{ID: cur.ID, Did: WasRefused, Err: no}
 			continue
 		}
 		n.UpdatedAt, n.UpdatedBy = c.Now, c.Actor.User

@@ -145,6 +145,7 @@ func (p Policy) numbers() map[string]int {
 type Limits struct {
 	Cap        *int `json:"cap,omitempty"`
 	DailyQuota *int `json:"daily_quota,omitempty"`
+	OpenLimit  *int `json:"open_limit,omitempty"`
 }
 
 // inField names the field of the input that an error is about.

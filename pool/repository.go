@@ -101,6 +101,11 @@ type Repository interface {
 	Due(ctx context.Context, s Sweep) (int, error)
 	// Candidates must return ids of due records beyond an id, at most a number, in order.
 	Candidates(ctx context.Context, s Sweep, after int64, atMost int) ([]int64, error)
+	// Open must note that a member opens a record that Lock returned, and raise the counter of its day; false, and nothing, when
+	// it is noted already. At the limit, decided on the counter row that it locks, it must return ErrLost.
+	Open(ctx context.Context, o Opening) (first bool, err error)
+	// PurgeOpens must delete what Open noted on days before one, at most a number, and return how many.
+	PurgeOpens(ctx context.Context, t kernel.TenantID, before kernel.Date, atMost int) (int, error)
 	// Release must release those of the records that are due now, leave out those that others hold, and tell which.
 	Release(ctx context.Context, s Sweep, ids ...int64) ([]Swept, error)
 }
@@ -156,6 +161,10 @@ type Tx interface {
 	Pools(k Kind) PoolRepository
 	Policies(k Kind) PolicyRepository
 	Calendars() team.CalendarRepository
+	Customers() customer.Repository
+	Contacts() customer.ContactRepository
+	Addresses() customer.AddressRepository
+	Interactions() customer.InteractionRepository
 	Counters(kind string) customer.CounterRepository
 	Operations(kind string) customer.OperationRepository
 }

@@ -12,7 +12,10 @@ import (
 
 // Relay delivers the events of the outbox (mission.md, X4): at least once, and in order per subject. It runs when the host
 // calls it, in as many processes as the host likes, and starts no goroutine.
-type Relay struct{ core kernel.Service[Tx] }
+type Relay struct {
+	core kernel.Service[Tx]
+	mask Mask
+}
 
 // Handler takes an event to where the host wants it. Its error, and its panic, put the event off; its context ends with the
 // lease. It is called outside transactions, one call after the other, and may use the CRM.
@@ -77,6 +80,9 @@ func (s *Relay) Dead(ctx context.Context, a kernel.Actor, p kernel.Page) (kernel
 			return kernel.List[DeadLetter]{}, err
 		}
 		found, err := c.Tx.Relay().Dead(ctx, a.Tenant, w)
+		for i := range found {
+			veilEvent(c, s.mask, &found[i].Event)
+		}
 		return kernel.Cut("dead", w, found, func(l DeadLetter) []int64 { return []int64{l.ID} }), err
 	})
 }

@@ -115,7 +115,8 @@ type TrailFilter struct {
 
 // TrailRepository reads the audit trail and the outbox, and keeps the outcomes of requests.
 type TrailRepository interface {
-	// Audit must return w.Limit+1 rows at most, newest first, by id.
+	// Audit must return w.Limit+1 rows at most, newest first, by id. Masked must tell whether the customer that a row belongs to
+	// lies in a pool, here, in Events and in RelayRepository.Dead.
 	Audit(ctx context.Context, t kernel.TenantID, f TrailFilter, w kernel.Window) ([]kernel.AuditEntry, error)
 	// Events must return w.Limit+1 events at most: of one subject in the order of seq, else in the order of ids.
 	Events(ctx context.Context, t kernel.TenantID, f TrailFilter, w kernel.Window) ([]kernel.Event, error)

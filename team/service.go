@@ -2,6 +2,7 @@ package team
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"time"
 
@@ -21,10 +22,13 @@ type Service struct {
 	cache *Cache
 }
 
+// Mask renders the JSON of a change in its masked form. Package customer has it, which this package cannot name.
+type Mask func(json.RawMessage) json.RawMessage
+
 // NewService is for crm.New.
-func NewService(core kernel.Service[Tx], cache *Cache) *Service {
+func NewService(core kernel.Service[Tx], cache *Cache, mask Mask) *Service {
 	return &Service{
-		&Members{core, cache}, &Departments{core, cache}, &Roles{core, cache}, &Calendars{core, cache}, &Trail{core}, &Relay{core}, core, cache,
+		&Members{core, cache}, &Departments{core, cache}, &Roles{core, cache}, &Calendars{core, cache}, &Trail{core, mask}, &Relay{core, mask}, core, cache,
 	}
 }
 

@@ -2,13 +2,32 @@ package team
 
 import (
 	"context"
+	"encoding/json"
+	"strings"
 
 	"github.com/openseas/crm/kernel"
 )
 
 // Trail reads what was written down: the audit trail of every change, and the events in the outbox (mission.md, T4, X4).
 // Both are written in the transaction of the change and never changed afterwards.
-type Trail struct{ core kernel.Service[Tx] }
+type Trail struct {
+	core kernel.Service[Tx]
+	mask Mask
+}
+
+// veilEvent masks an event about what lies in a pool, for every person. What a host reported may say anything, anywhere.
+func veilEvent(c *kernel.Call[Tx], mask Mask, e *kernel.Event) {
+	if e.Masked = e.Masked && !c.Rights.System; e.Masked {
+		e.Data = maskChange(mask, e.Type, e.Data)
+	}
+}
+
+func maskChange(mask Mask, event string, data json.RawMessage) json.RawMessage {
+	if len(data) > 0 && strings.HasPrefix(event, HostPrefix) {
+		return json.RawMessage(`"***"`)
+	}
+	return mask(data)
+}
 
 func (f TrailFilter) check() error {
 	errs := []error{
@@ -24,7 +43,7 @@ func (f TrailFilter) check() error {
 	return kernel.FirstError(errs...)
 }
 
-// Audit returns a page of the audit trail, newest first. It needs the permission audit.read, from a role that reaches all.
+// Audit returns a page of the audit trail, newest first. What it tells of customers that lie in a pool is masked for persons. It needs the permission audit.read, from a role that reaches all.
 func (s *Trail) Audit(ctx context.Context, a kernel.Actor, f TrailFilter, p kernel.Page) (kernel.List[kernel.AuditEntry], error) {
 	const op = "team.Trail.Audit"
 	w, err := p.Open("audit", 1)
@@ -36,6 +55,13 @@ func (s *Trail) Audit(ctx context.Context, a kernel.Actor, f TrailFilter, p kern
 			return kernel.List[kernel.AuditEntry]{}, err
 		}
 		found, err := c.Tx.Trail().Audit(ctx, a.Tenant, f, w)
+		for i := range found {
+			if e := &found[i]; e.Masked && !c.Rights.System {
+				e.Before, e.After = maskChange(s.mask, e.Type, e.Before), maskChange(s.mask, e.Type, e.After)
+			} else {
+				e.Masked = false
+			}
+		}
 		return kernel.Cut("audit", w, found, func(e kernel.AuditEntry) []int64 { return []int64{e.ID} }), err
 	})
 }
@@ -58,6 +84,9 @@ func (s *Trail) Events(ctx context.Context, a kernel.Actor, f TrailFilter, p ker
 			return kernel.List[kernel.Event]{}, err
 		}
 		found, err := c.Tx.Trail().Events(ctx, a.Tenant, f, w)
+		for i := range found {
+			veilEvent(c, s.mask, &found[i])
+		}
 		return kernel.Cut(list, w, found, key), err
 	})
 }

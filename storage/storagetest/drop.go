@@ -82,6 +82,14 @@ func (b *bundle) fill(by crm.Actor) {
 	require.NoError(b.t, b.Customers.Contacts.Add(ctx, by, &customer.Contact{CustomerID: c.ID, FullName: "王"}))
 	require.NoError(b.t, b.Customers.Addresses.Add(ctx, by, &customer.Address{CustomerID: c.ID, Type: customer.Office, Province: "上海", City: "上海", Street: "1"}))
 	require.NoError(b.t, b.Customers.Interactions.Add(ctx, by, &customer.Interaction{CustomerID: c.ID, Type: customer.Call, Subject: "x"}))
+	lying := &customer.Customer{Name: "y", ExternalSystem: "erp", ExternalID: "y"}
+	_, err = b.Customers.Sync(ctx, by, []*customer.Customer{lying}, nil)
+	require.NoError(b.t, err)
+	lying, err = b.Customers.GetByKey(ctx, by, "erp", "y")
+	require.NoError(b.t, err)
+	_, err = b.Pool.Open(ctx, crm.Actor{Tenant: by.Tenant, User: "a1"}, lying.ID)
+	require.NoError(b.t, err)
+	require.NoError(b.t, b.Customers.Delete(ctx, by, lying.ID, lying.Version))
 	_, err = b.Customers.RecordDeal(ctx, by, customer.Deal{CustomerID: c.ID, Number: "1", At: b.now(), Amount: decimal.NewFromInt(1)})
 	require.NoError(b.t, err)
 }

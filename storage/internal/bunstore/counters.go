@@ -9,6 +9,7 @@ import (
 
 	"github.com/openseas/crm/customer"
 	"github.com/openseas/crm/kernel"
+	"github.com/openseas/crm/pool"
 )
 
 type counters struct {
@@ -23,15 +24,22 @@ type counterRow struct {
 	DailyQuota int
 	ClaimsDay  kernel.Date
 	ClaimsUsed int
+	OpenLimit  int
+	OpensDay   kernel.Date
+	OpensUsed  int
 }
 
 func (r counterRow) domain() customer.Counter {
-	return customer.Counter{User: r.UserID, Places: r.Places, Cap: r.Cap, DailyQuota: r.DailyQuota, ClaimsDay: r.ClaimsDay, ClaimsUsed: r.ClaimsUsed}
+	return customer.Counter{
+		User: r.UserID, Places: r.Places, Cap: r.Cap, DailyQuota: r.DailyQuota, ClaimsDay: r.ClaimsDay, ClaimsUsed: r.ClaimsUsed,
+		OpenLimit: r.OpenLimit, OpensDay: r.OpensDay, OpensUsed: r.OpensUsed,
+	}
 }
 
 // counterSQL reads counter rows with the limits that hold: the member's own, else the tenant's.
 const counterSQL = `SELECT m.user_id, m.places, coalesce(m.own_cap, y.cap) AS cap, coalesce(m.own_daily_quota, y.daily_quota) AS daily_quota,
-	m.claims_day, m.claims_used FROM crm_counters m JOIN crm_policies y ON y.tenant_id = m.tenant_id AND y.kind = m.kind
+	m.claims_day, m.claims_used, coalesce(m.own_open_limit, y.open_limit) AS open_limit, m.opens_day, m.opens_used
+	FROM crm_counters m JOIN crm_policies y ON y.tenant_id = m.tenant_id AND y.kind = m.kind
 	WHERE m.tenant_id = ? AND m.kind = ? AND m.user_id IN (?) ORDER BY m.user_id`
 
 // Lock see [customer.CounterRepository].
@@ -121,11 +129,13 @@ func (o *operations) List(
 		return nil, err
 	}
 	var rows []struct {
-		ID int64
+		ID     int64
+		Masked bool
 		operationRow
 	}
-	q := o.db.NewSelect().Model((*operationRow)(nil)).ColumnExpr("l.id, "+o.columnsOf((*operationRow)(nil),
-		"l.")).Where("l.tenant_id = ?", n).Where("l.kind = ?", o.kind).
+	q := o.db.NewSelect().Model((*operationRow)(nil)).ColumnExpr("l.id, "+o.columnsOf((*operationRow)(nil), "l.")).
+		ColumnExpr("EXISTS (SELECT 1 FROM ? AS t WHERE t.tenant_id = l.tenant_id AND t.id = l.record_id AND t.owner_id IS NULL) AS masked",
+			safeName(o.eng.Names.rename(recordTables[pool.Kind(o.kind)]))).Where("l.tenant_id = ?", n).Where("l.kind = ?", o.kind).
 		Order("l.id DESC").Limit(int64(w.Limit) + 1)
 	if !sc.All {
 		q = q.Where("l.from_owner IN (?0) OR l.to_owner IN (?0)", bun.List(sc.Owners))
@@ -157,7 +167,7 @@ func (o *operations) List(
 		ops[i] = customer.Operation{
 			ID: r.ID, Kind: r.Kind, RecordID: r.RecordID, Action: r.Action, Actor: r.Actor, From: kernel.UserID(r.FromOwner), To: kernel.UserID(r.ToOwner),
 			PoolID: r.PoolID, Reason: r.Reason, Note: r.Note, RuleID: r.RuleID, Rule: r.Rule, OverCap: r.OverCap, Unlocked: r.Unlocked,
-			Request: string(r.Request), At: time.Time(r.At),
+			Request: string(r.Request), At: time.Time(r.At), Masked: r.Masked,
 		}
 	}
 	return ops, nil

@@ -285,12 +285,12 @@ func (p *pools) SetLimits(ctx context.Context, tenant kernel.TenantID, user kern
 	if err != nil {
 		return before, err
 	}
-	err = p.raw("SELECT own_cap, own_daily_quota FROM crm_counters WHERE tenant_id = ? AND kind = ? AND user_id = ?", n, string(p.kind), string(user)).
-		Scan(ctx, &before.Cap, &before.DailyQuota)
+	err = p.raw("SELECT own_cap, own_daily_quota, own_open_limit FROM crm_counters WHERE tenant_id = ? AND kind = ? AND user_id = ?", n, string(p.kind), string(user)).
+		Scan(ctx, &before.Cap, &before.DailyQuota, &before.OpenLimit)
 	if err != nil {
 		return before, err
 	}
-	_, err = p.exec(ctx, "UPDATE crm_counters SET own_cap = ?, own_daily_quota = ? WHERE tenant_id = ? AND kind = ? AND user_id = ?",
-		l.Cap, l.DailyQuota, n, string(p.kind), string(user))
+	_, err = p.exec(ctx, "UPDATE crm_counters SET own_cap = ?, own_daily_quota = ?, own_open_limit = ? WHERE tenant_id = ? AND kind = ? AND user_id = ?",
+		l.Cap, l.DailyQuota, l.OpenLimit, n, string(p.kind), string(user))
 	return before, err
 }

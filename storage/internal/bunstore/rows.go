@@ -57,6 +57,7 @@ type customerRow struct {
 	TenantID      int64
 	customer.Customer
 	ownershipCols
+	Masked          bool `bun:",scanonly"` // no column: the owner tells
 	Level           nullText
 	Industry        nullText
 	AnnualRevenue   amount
@@ -117,6 +118,7 @@ type contactRow struct {
 	bun.BaseModel `bun:"table:crm_contacts,alias:k"`
 	TenantID      int64
 	customer.Contact
+	Masked      bool     `bun:",scanonly"` // no column: its customer tells, see inPool
 	PhoneKey    nullText // what is unique and looked up
 	EmailKey    nullText
 	Preferences nullText
@@ -129,6 +131,7 @@ type addressRow struct {
 	bun.BaseModel `bun:"table:crm_addresses,alias:a"`
 	TenantID      int64
 	customer.Address
+	Masked    bool `bun:",scanonly"`
 	CreatedAt moment
 	UpdatedAt moment
 	DeletedAt moment
@@ -154,6 +157,7 @@ type interactionRow struct {
 	bun.BaseModel `bun:"table:crm_interactions,alias:i"`
 	TenantID      int64
 	customer.Interaction
+	Masked       bool `bun:",scanonly"`
 	At           moment
 	NextActionAt moment
 	NextDoneAt   moment

@@ -118,6 +118,7 @@ var ofTenant = []struct{ table, key string }{
 	{"crm_contacts", "id"},
 	{"crm_customer_facts", "customer_id"},
 	{"crm_customers", "id"},
+	{"crm_opens", "kind, user_id, day, record_id"},
 	{"crm_counters", "kind, user_id"},
 	{"crm_policies", "kind"},
 	{"crm_reasons", "kind, sort"},

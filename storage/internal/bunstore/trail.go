@@ -3,6 +3,7 @@ package bunstore
 import (
 	"context"
 	"encoding/json"
+	"strings"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -38,6 +39,12 @@ func told(q *bun.SelectQuery, n int64, f team.TrailFilter) *bun.SelectQuery {
 	return q
 }
 
+// subjectInPool is the column that tells whether the customer that a row belongs to lies in a pool, by its primary key.
+func (t *tx) subjectInPool(alias string) string {
+	return t.eng.Names.SQL(strings.ReplaceAll(`(a.subject_kind = 'customer' AND EXISTS (SELECT 1 FROM crm_customers AS t
+		WHERE t.tenant_id = a.tenant_id AND t.id = a.subject_id AND t.owner_id IS NULL)) AS masked`, "a.", alias+"."))
+}
+
 // Audit see [team.TrailRepository].
 func (r *trail) Audit(ctx context.Context, tenant kernel.TenantID, f team.TrailFilter, w kernel.Window) ([]kernel.AuditEntry, error) {
 	t := (*tx)(r)
@@ -46,10 +53,11 @@ func (r *trail) Audit(ctx context.Context, tenant kernel.TenantID, f team.TrailF
 		return nil, err
 	}
 	var rows []struct {
-		ID int64
+		ID     int64
+		Masked bool
 		auditRow
 	}
-	q := told(t.db.NewSelect().Model((*auditRow)(nil)), n, f).ColumnExpr("w.id, " + t.columnsOf((*auditRow)(nil), "w.")).
+	q := told(t.db.NewSelect().Model((*auditRow)(nil)), n, f).ColumnExpr("w.id, " + t.columnsOf((*auditRow)(nil), "w.") + ", " + t.subjectInPool("w")).
 		Order("w.id DESC").Limit(int64(w.Limit) + 1).Conn(t.conn)
 	if len(w.After) > 0 {
 		q = q.Where("w.id < ?", w.After[0])
@@ -61,7 +69,7 @@ func (r *trail) Audit(ctx context.Context, tenant kernel.TenantID, f team.TrailF
 	for i, x := range rows {
 		entries[i] = kernel.AuditEntry{
 			ID: x.ID, Subject: x.subject(), Ref: x.ref(), Type: x.Type, Actor: x.Actor, Reason: string(x.Reason), Request: string(x.Request),
-			At: time.Time(x.At), Before: asRaw(x.Before), After: asRaw(x.After),
+			At: time.Time(x.At), Before: asRaw(x.Before), After: asRaw(x.After), Masked: x.Masked,
 		}
 	}
 	return entries, nil
@@ -79,10 +87,11 @@ func (r *trail) Events(ctx context.Context, tenant kernel.TenantID, f team.Trail
 		order = "e.seq"
 	}
 	var rows []struct {
-		ID int64
+		ID     int64
+		Masked bool
 		eventRow
 	}
-	q := told(t.db.NewSelect().Model((*eventRow)(nil)), n, f).ColumnExpr("e.id, " + t.columnsOf((*eventRow)(nil), "e.")).
+	q := told(t.db.NewSelect().Model((*eventRow)(nil)), n, f).ColumnExpr("e.id, " + t.columnsOf((*eventRow)(nil), "e.") + ", " + t.subjectInPool("e")).
 		Order(order).Limit(int64(w.Limit) + 1).Conn(t.conn)
 	if len(w.After) > 0 {
 		q = q.Where("? > ?", bun.Ident(order), w.After[0])
@@ -93,6 +102,7 @@ func (r *trail) Events(ctx context.Context, tenant kernel.TenantID, f team.Trail
 	events := make([]kernel.Event, len(rows))
 	for i, x := range rows {
 		events[i] = x.event(x.ID)
+		events[i].Masked = x.Masked
 	}
 	return events, nil
 }
