@@ -66,6 +66,8 @@ func Run(t *testing.T, open Open) {
 		{"Trail", testTrail},
 		{"Report", testReport},
 		{"Relay", testRelay},
+		{"Masking", testMasking},
+		{"Opens", testOpens},
 		{"Drop", testDrop},
 		{"Migrate", testMigrate},
 		{"Tenants", testTenants},
