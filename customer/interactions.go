@@ -131,7 +131,8 @@ func (s *Interactions) List(ctx context.Context, a kernel.Actor, id ID, p kernel
 			return kernel.List[*Interaction]{}, err
 		}
 		found, err := c.Tx.Interactions().List(ctx, a.Tenant, id, w)
-		return kernel.Cut("interactions", w, veiled(c, found, childOf[*Interaction](of)), func(x *Interaction) []int64 { return []int64{x.At.UnixMicro(), int64(x.ID)} }), err
+		found = veiled(c, found, childOf[*Interaction](of))
+		return kernel.Cut("interactions", w, found, func(x *Interaction) []int64 { return []int64{x.At.UnixMicro(), int64(x.ID)} }), err
 	})
 }
 
@@ -148,7 +149,8 @@ func (s *Interactions) Pending(ctx context.Context, a kernel.Actor, staff kernel
 	}
 	return kernel.Ask(ctx, &s.core, a, op, kernel.CustomerRead, func(ctx context.Context, c *kernel.Call[Tx]) (kernel.List[*Interaction], error) {
 		found, err := c.Tx.Interactions().Pending(ctx, a.Tenant, c.Scope, staff, before, w)
-		return kernel.Cut("pending", w, veiled(c, found, interactionInPool), func(x *Interaction) []int64 { return []int64{x.NextActionAt.UnixMicro(), int64(x.ID)} }), err
+		found = veiled(c, found, interactionInPool)
+		return kernel.Cut("pending", w, found, func(x *Interaction) []int64 { return []int64{x.NextActionAt.UnixMicro(), int64(x.ID)} }), err
 	})
 }
 

@@ -214,7 +214,7 @@ func requireSentBack[T any](t *testing.T, stored T, secrets []secret[T]) {
 		s.set(&given, s.mask(s.get(&stored)))
 		err := sentBack(&given, &stored, secrets)
 		require.ErrorIs(t, err, Masked, s.name)
-		e := err.(*kernel.Error) //nolint:errorlint,forcetypeassert // a test of the very error
+		e := err.(*kernel.Error) //nolint:errorlint // a test of the very error
 		require.Equal(t, s.name, e.Field)
 		s.set(&given, "") // erased: that is meant
 		require.NoError(t, sentBack(&given, &stored, secrets), s.name)

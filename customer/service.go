@@ -13,7 +13,9 @@ const (
 	NoPlace kernel.Reason = "cap" // the owner's cap leaves no place
 )
 
-// Service is the use cases of customers. All of them are scoped: a customer that the actor may not see is not found.
+// Service is the use cases of customers. All of them are scoped: a customer that the actor may not see is not found. One that
+// lies in a pool is read masked by every person, and so is all that hangs on it, see [Customer.Mask]; pool.Service.Open shows
+// it whole. A masked record cannot be written (invalid, reason Masked).
 type Service struct {
 	Contacts     *Contacts
 	Addresses    *Addresses

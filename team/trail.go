@@ -43,7 +43,8 @@ func (f TrailFilter) check() error {
 	return kernel.FirstError(errs...)
 }
 
-// Audit returns a page of the audit trail, newest first. What it tells of customers that lie in a pool is masked for persons. It needs the permission audit.read, from a role that reaches all.
+// Audit returns a page of the audit trail, newest first; what it tells of customers that lie in a pool is masked for every
+// person. It needs the permission audit.read, from a role that reaches all.
 func (s *Trail) Audit(ctx context.Context, a kernel.Actor, f TrailFilter, p kernel.Page) (kernel.List[kernel.AuditEntry], error) {
 	const op = "team.Trail.Audit"
 	w, err := p.Open("audit", 1)

@@ -53,6 +53,7 @@ func (t *told) say(v any) {
 var roles = map[string]func(o order, t *told) error{
 	"claim":   claimChild,
 	"hammer":  hammerChild,
+	"open":    openChild,
 	"migrate": migrateChild,
 	"ack":     ackChild,
 	"sweep":   sweepChild,

@@ -285,7 +285,8 @@ func (p *pools) SetLimits(ctx context.Context, tenant kernel.TenantID, user kern
 	if err != nil {
 		return before, err
 	}
-	err = p.raw("SELECT own_cap, own_daily_quota, own_open_limit FROM crm_counters WHERE tenant_id = ? AND kind = ? AND user_id = ?", n, string(p.kind), string(user)).
+	err = p.raw("SELECT own_cap, own_daily_quota, own_open_limit FROM crm_counters WHERE tenant_id = ? AND kind = ? AND user_id = ?",
+		n, string(p.kind), string(user)).
 		Scan(ctx, &before.Cap, &before.DailyQuota, &before.OpenLimit)
 	if err != nil {
 		return before, err
