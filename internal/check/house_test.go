@@ -187,10 +187,10 @@ func (h *house) policy(change func(*pool.Policy)) {
 	require.NoError(h.t, h.Pool.Pools.SetPolicy(context.Background(), boss, p))
 }
 
-// free lets everybody claim as much as they like.
+// free lets everybody claim and open as much as they like.
 func (h *house) free() {
 	h.settings(func(p *pool.Pool) { p.Protection, p.CoolDown = 0, 0 })
-	h.policy(func(p *pool.Policy) { p.Cap, p.DailyQuota = 1_000_000, 1_000_000 })
+	h.policy(func(p *pool.Policy) { p.Cap, p.DailyQuota, p.OpenLimit = 1_000_000, 1_000_000, 1_000_000 })
 }
 
 // exec runs SQL of the test's own.

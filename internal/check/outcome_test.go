@@ -56,6 +56,13 @@ var undertakings = []undertaking{
 			return c.Pool.Release(ctx, as(li, request), id, nil)
 		}
 	}},
+	{name: "Open", prepare: func(h *house) func(context.Context, *crm.CRM, string) error {
+		id := h.create(1, "")[0]
+		return func(ctx context.Context, c *crm.CRM, request string) error {
+			_, err := c.Pool.Open(ctx, as(li, request), id)
+			return err
+		}
+	}},
 	{name: "Create", prepare: func(*house) func(context.Context, *crm.CRM, string) error {
 		return func(ctx context.Context, c *crm.CRM, request string) error {
 			return c.Customers.Create(ctx, as(li, request), &customer.Customer{Name: "x", Ownership: customer.Ownership{OwnerID: "li"}})
@@ -181,7 +188,7 @@ func (x *trial) contents() string {
 		var parts []string
 		for _, table := range []string{
 			"crm_customers", "crm_customer_facts", "crm_counters", "crm_operations", "crm_audit", "crm_outbox", "crm_requests", "crm_subjects",
-			"crm_interactions", "crm_orders", "erp_orders",
+			"crm_interactions", "crm_orders", "crm_opens", "erp_orders",
 		} {
 			row := "t::text"
 			if !x.i.pg {
