@@ -59,6 +59,52 @@ func openOrTake(c *crm.CRM, r *rand.Rand, by crm.Actor, id customer.ID) error {
 	return c.Pool.Release(ctx, by, id, nil)
 }
 
+// Whether a customer lies in a pool is read from rows that are read anyway: masking costs no statement.
+func TestMaskingCostsNoStatement(t *testing.T) {
+	onBoth(t, func(t *testing.T, fresh func(t *testing.T) place) {
+		p, ctx := fresh(t), t.Context()
+		db, counted := faulty(t, p)
+		h := furnish(t, db, p.store(db))
+		both := []customer.ID{h.create(1, "li")[0], h.create(1, "")[0]}
+		var contacts [2]customer.ContactID
+		var addresses [2]customer.AddressID
+		var interactions [2]customer.InteractionID
+		for i, id := range both {
+			x := &customer.Contact{CustomerID: id, FullName: "x", Phone: "13800138000"}
+			require.NoError(t, h.Customers.Contacts.Add(ctx, boss, x))
+			a := &customer.Address{CustomerID: id, Type: customer.Office, Province: "x", City: "x", Street: "x"}
+			require.NoError(t, h.Customers.Addresses.Add(ctx, boss, a))
+			n := &customer.Interaction{CustomerID: id, Type: customer.Call, Subject: "x", Staff: "li"}
+			require.NoError(t, h.Customers.Interactions.Add(ctx, boss, n))
+			contacts[i], addresses[i], interactions[i] = x.ID, a.ID, n.ID
+		}
+		for name, read := range map[string]func(i int) error{
+			"get":      func(i int) error { _, err := h.Customers.Get(ctx, li, both[i]); return err },
+			"get many": func(i int) error { _, err := h.Customers.GetMany(ctx, li, both[i:]); return err },
+			"list": func(i int) error {
+				_, err := h.Customers.List(ctx, li, customer.Filter{InPool: i == 1}, crm.Page{})
+				return err
+			},
+			"timeline":     func(i int) error { _, err := h.Customers.Timeline(ctx, li, both[i], crm.Page{}); return err },
+			"contact":      func(i int) error { _, err := h.Customers.Contacts.Get(ctx, li, contacts[i]); return err },
+			"contacts":     func(i int) error { _, err := h.Customers.Contacts.List(ctx, li, both[i], crm.Page{}); return err },
+			"address":      func(i int) error { _, err := h.Customers.Addresses.Get(ctx, li, addresses[i]); return err },
+			"addresses":    func(i int) error { _, err := h.Customers.Addresses.List(ctx, li, both[i], crm.Page{}); return err },
+			"interaction":  func(i int) error { _, err := h.Customers.Interactions.Get(ctx, li, interactions[i]); return err },
+			"interactions": func(i int) error { _, err := h.Customers.Interactions.List(ctx, li, both[i], crm.Page{}); return err },
+		} {
+			var steps [2]int
+			for i := range both {
+				counted.arm(busy, -1, nil) // nothing goes wrong, but it is counted
+				require.NoError(t, read(i), name)
+				_, steps[i] = counted.disarm()
+			}
+			require.Positive(t, steps[0], name)
+			require.Equal(t, steps[0], steps[1], name)
+		}
+	})
+}
+
 // Two processes that open for the same members at once never get above the limit, and what they counted is what is on rows,
 // trail and outbox.
 func TestOpenLimitHoldsUnderLoad(t *testing.T) {

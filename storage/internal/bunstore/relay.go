@@ -237,7 +237,7 @@ func (r *relay) Dead(ctx context.Context, tenant kernel.TenantID, w kernel.Windo
 		DueAt     moment
 		Masked    bool
 	}
-	err = t.raw("SELECT e.id, e.attempts, e.last_error, e.due_at, "+t.columnsOf((*eventRow)(nil), "e.")+", "+t.subjectInPool("e")+` FROM crm_outbox AS e
+	err = t.raw("SELECT e.id, e.attempts, e.last_error, e.due_at, "+t.columnsOf((*eventRow)(nil), "e.")+", "+subjectInPool("e")+` FROM crm_outbox AS e
 		WHERE e.tenant_id = ? AND e.dead AND e.delivered_at IS NULL AND e.id > ? ORDER BY e.id LIMIT ?`, n, after, w.Limit+1).Scan(ctx, &rows)
 	letters := make([]team.DeadLetter, len(rows))
 	for i, x := range rows {

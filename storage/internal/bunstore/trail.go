@@ -40,9 +40,9 @@ func told(q *bun.SelectQuery, n int64, f team.TrailFilter) *bun.SelectQuery {
 }
 
 // subjectInPool is the column that tells whether the customer that a row belongs to lies in a pool, by its primary key.
-func (t *tx) subjectInPool(alias string) string {
-	return t.eng.Names.SQL(strings.ReplaceAll(`(a.subject_kind = 'customer' AND EXISTS (SELECT 1 FROM crm_customers AS t
-		WHERE t.tenant_id = a.tenant_id AND t.id = a.subject_id AND t.owner_id IS NULL)) AS masked`, "a.", alias+"."))
+func subjectInPool(alias string) string {
+	return strings.ReplaceAll(`(a.subject_kind = 'customer' AND EXISTS (SELECT 1 FROM crm_customers AS t
+		WHERE t.tenant_id = a.tenant_id AND t.id = a.subject_id AND t.owner_id IS NULL)) AS masked`, "a.", alias+".")
 }
 
 // Audit see [team.TrailRepository].
@@ -57,7 +57,7 @@ func (r *trail) Audit(ctx context.Context, tenant kernel.TenantID, f team.TrailF
 		Masked bool
 		auditRow
 	}
-	q := told(t.db.NewSelect().Model((*auditRow)(nil)), n, f).ColumnExpr("w.id, " + t.columnsOf((*auditRow)(nil), "w.") + ", " + t.subjectInPool("w")).
+	q := told(t.db.NewSelect().Model((*auditRow)(nil)), n, f).ColumnExpr("w.id, " + t.columnsOf((*auditRow)(nil), "w.") + ", " + t.eng.Names.SQL(subjectInPool("w"))).
 		Order("w.id DESC").Limit(int64(w.Limit) + 1).Conn(t.conn)
 	if len(w.After) > 0 {
 		q = q.Where("w.id < ?", w.After[0])
@@ -91,7 +91,7 @@ func (r *trail) Events(ctx context.Context, tenant kernel.TenantID, f team.Trail
 		Masked bool
 		eventRow
 	}
-	q := told(t.db.NewSelect().Model((*eventRow)(nil)), n, f).ColumnExpr("e.id, " + t.columnsOf((*eventRow)(nil), "e.") + ", " + t.subjectInPool("e")).
+	q := told(t.db.NewSelect().Model((*eventRow)(nil)), n, f).ColumnExpr("e.id, " + t.columnsOf((*eventRow)(nil), "e.") + ", " + t.eng.Names.SQL(subjectInPool("e"))).
 		Order(order).Limit(int64(w.Limit) + 1).Conn(t.conn)
 	if len(w.After) > 0 {
 		q = q.Where("? > ?", bun.Ident(order), w.After[0])
