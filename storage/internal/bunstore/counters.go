@@ -134,7 +134,7 @@ func (o *operations) List(
 		operationRow
 	}
 	q := o.db.NewSelect().Model((*operationRow)(nil)).ColumnExpr("l.id, "+o.columnsOf((*operationRow)(nil), "l.")).
-		ColumnExpr("EXISTS (SELECT 1 FROM ? AS t WHERE t.tenant_id = l.tenant_id AND t.id = l.record_id AND t.owner_id IS NULL) AS masked",
+		ColumnExpr("coalesce((SELECT t.owner_id IS NULL FROM ? AS t WHERE t.tenant_id = l.tenant_id AND t.id = l.record_id), FALSE) AS masked",
 			safeName(o.eng.Names.rename(recordTables[pool.Kind(o.kind)]))).Where("l.tenant_id = ?", n).Where("l.kind = ?", o.kind).
 		Order("l.id DESC").Limit(int64(w.Limit) + 1)
 	if !sc.All {

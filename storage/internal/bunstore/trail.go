@@ -39,10 +39,11 @@ func told(q *bun.SelectQuery, n int64, f team.TrailFilter) *bun.SelectQuery {
 	return q
 }
 
-// subjectInPool is the column that tells whether the customer that a row belongs to lies in a pool, by its primary key.
+// subjectInPool is the column that tells whether the customer that a row belongs to lies in a pool: a look by primary key for
+// each row of the page. With EXISTS instead Postgres may read every customer that lies in a pool into a hash first.
 func subjectInPool(alias string) string {
-	return strings.ReplaceAll(`(a.subject_kind = 'customer' AND EXISTS (SELECT 1 FROM crm_customers AS t
-		WHERE t.tenant_id = a.tenant_id AND t.id = a.subject_id AND t.owner_id IS NULL)) AS masked`, "a.", alias+".")
+	return strings.ReplaceAll(`coalesce((SELECT t.owner_id IS NULL FROM crm_customers AS t
+		WHERE t.tenant_id = {row}.tenant_id AND t.id = {row}.subject_id AND {row}.subject_kind = 'customer'), FALSE) AS masked`, "{row}", alias)
 }
 
 // Audit see [team.TrailRepository].
@@ -57,7 +58,8 @@ func (r *trail) Audit(ctx context.Context, tenant kernel.TenantID, f team.TrailF
 		Masked bool
 		auditRow
 	}
-	q := told(t.db.NewSelect().Model((*auditRow)(nil)), n, f).ColumnExpr("w.id, " + t.columnsOf((*auditRow)(nil), "w.") + ", " + t.eng.Names.SQL(subjectInPool("w"))).
+	q := told(t.db.NewSelect().Model((*auditRow)(nil)), n, f).ColumnExpr("w.id, " + t.columnsOf((*auditRow)(nil), "w.")).
+		ColumnExpr(t.eng.Names.SQL(subjectInPool("w"))).
 		Order("w.id DESC").Limit(int64(w.Limit) + 1).Conn(t.conn)
 	if len(w.After) > 0 {
 		q = q.Where("w.id < ?", w.After[0])
@@ -91,7 +93,8 @@ func (r *trail) Events(ctx context.Context, tenant kernel.TenantID, f team.Trail
 		Masked bool
 		eventRow
 	}
-	q := told(t.db.NewSelect().Model((*eventRow)(nil)), n, f).ColumnExpr("e.id, " + t.columnsOf((*eventRow)(nil), "e.") + ", " + t.eng.Names.SQL(subjectInPool("e"))).
+	q := told(t.db.NewSelect().Model((*eventRow)(nil)), n, f).ColumnExpr("e.id, " + t.columnsOf((*eventRow)(nil), "e.")).
+		ColumnExpr(t.eng.Names.SQL(subjectInPool("e"))).
 		Order(order).Limit(int64(w.Limit) + 1).Conn(t.conn)
 	if len(w.After) > 0 {
 		q = q.Where("? > ?", bun.Ident(order), w.After[0])
