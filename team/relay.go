@@ -81,7 +81,7 @@ func (s *Relay) Dead(ctx context.Context, a kernel.Actor, p kernel.Page) (kernel
 		}
 		found, err := c.Tx.Relay().Dead(ctx, a.Tenant, w)
 		for i := range found {
-			veilEvent(c, s.mask, &found[i].Event)
+			s.mask.event(c, &found[i].Event)
 		}
 		return kernel.Cut("dead", w, found, func(l DeadLetter) []int64 { return []int64{l.ID} }), err
 	})

@@ -2,7 +2,6 @@ package team
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"time"
 
@@ -21,9 +20,6 @@ type Service struct {
 	core  kernel.Service[Tx]
 	cache *Cache
 }
-
-// Mask renders the JSON of a change in its masked form. Package customer has it, which this package cannot name.
-type Mask func(json.RawMessage) json.RawMessage
 
 // NewService is for crm.New.
 func NewService(core kernel.Service[Tx], cache *Cache, mask Mask) *Service {

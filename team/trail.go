@@ -2,8 +2,6 @@ package team
 
 import (
 	"context"
-	"encoding/json"
-	"strings"
 
 	"github.com/openseas/crm/kernel"
 )
@@ -13,20 +11,6 @@ import (
 type Trail struct {
 	core kernel.Service[Tx]
 	mask Mask
-}
-
-// veilEvent masks an event about what lies in a pool, for every person. What a host reported may say anything, anywhere.
-func veilEvent(c *kernel.Call[Tx], mask Mask, e *kernel.Event) {
-	if e.Masked = e.Masked && !c.Rights.System; e.Masked {
-		e.Data = maskChange(mask, e.Type, e.Data)
-	}
-}
-
-func maskChange(mask Mask, event string, data json.RawMessage) json.RawMessage {
-	if len(data) > 0 && strings.HasPrefix(event, HostPrefix) {
-		return json.RawMessage(`"***"`)
-	}
-	return mask(data)
 }
 
 func (f TrailFilter) check() error {
@@ -56,13 +40,7 @@ func (s *Trail) Audit(ctx context.Context, a kernel.Actor, f TrailFilter, p kern
 			return kernel.List[kernel.AuditEntry]{}, err
 		}
 		found, err := c.Tx.Trail().Audit(ctx, a.Tenant, f, w)
-		for i := range found {
-			if e := &found[i]; e.Masked && !c.Rights.System {
-				e.Before, e.After = maskChange(s.mask, e.Type, e.Before), maskChange(s.mask, e.Type, e.After)
-			} else {
-				e.Masked = false
-			}
-		}
+		s.mask.entries(c, found)
 		return kernel.Cut("audit", w, found, func(e kernel.AuditEntry) []int64 { return []int64{e.ID} }), err
 	})
 }
@@ -85,9 +63,7 @@ func (s *Trail) Events(ctx context.Context, a kernel.Actor, f TrailFilter, p ker
 			return kernel.List[kernel.Event]{}, err
 		}
 		found, err := c.Tx.Trail().Events(ctx, a.Tenant, f, w)
-		for i := range found {
-			veilEvent(c, s.mask, &found[i])
-		}
+		s.mask.events(c, found)
 		return kernel.Cut(list, w, found, key), err
 	})
 }
