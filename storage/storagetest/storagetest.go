@@ -52,6 +52,7 @@ func Run(t *testing.T, open Open) {
 		{"Reasons", testReasons},
 		{"Pools", testPools},
 		{"Moves", testMoves},
+		{"PoolRights", testPoolRights},
 		{"Locks", testLocks},
 		{"LockDue", testLockDue},
 		{"Recycle", testRecycle},
