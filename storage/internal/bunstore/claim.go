@@ -138,5 +138,5 @@ func (r *records) Counter(ctx context.Context, tenant kernel.TenantID, user kern
 			coalesce(k.own_daily_quota, y.daily_quota) AS daily_quota, coalesce(k.claims_day, '') AS claims_day, coalesce(k.claims_used, 0) AS claims_used
 		FROM crm_policies y LEFT JOIN crm_counters k ON k.tenant_id = y.tenant_id AND k.kind = y.kind AND k.user_id = ?
 		WHERE y.tenant_id = ? AND y.kind = ?`, string(user), string(user), n, string(r.kind)).Scan(ctx, &row)
-	return row.domain(), err
+	return row.domain(), sinceFirstDay(err)
 }

@@ -379,7 +379,7 @@ func (c *customers) Homes(ctx context.Context, tenant kernel.TenantID, owners ..
 	var base customer.PoolID
 	err = t.raw("SELECT id FROM crm_pools WHERE tenant_id = ? AND kind = ? AND is_default", n, customer.Kind).Scan(ctx, &base)
 	if err != nil {
-		return nil, err
+		return nil, sinceFirstDay(err)
 	}
 	homes := map[kernel.UserID]customer.PoolID{"": base}
 	owners = slices.DeleteFunc(slices.Clone(owners), func(u kernel.UserID) bool { return u == "" })
