@@ -45,6 +45,28 @@ func testMigrate(t *testing.T, open Open) {
 		require.NoError(t, b.store.Migrate(t.Context()))
 		require.False(t, b.get(ids[0]).IsLocked(b.now()))
 	})
+	t.Run("0005: the trail of before stays as it is, and from now on refuses to be replaced or emptied", func(t *testing.T) {
+		b := setup(t, open)
+		require.NoError(t, b.Pool.Release(t.Context(), li, b.create(1, "li")[0], nil))
+		before, log := b.audit(team.TrailFilter{}), b.count("SELECT count(*) FROM crm_operations")
+		change := "REPLACE INTO crm_operations SELECT * FROM crm_operations"
+		if b.postgres() {
+			change = "TRUNCATE crm_operations"
+		}
+		require.NoError(t, b.store.MigrateDown(t.Context(), 4))
+		tx := b.begin()
+		_, err := tx.Exec(change)
+		require.NoError(t, err, "before, nothing refused it")
+		require.NoError(t, tx.Rollback())
+		require.NoError(t, b.store.Migrate(t.Context()))
+		_, err = b.db.Exec(change)
+		require.ErrorContains(t, err, "never changed")
+		require.Equal(t, before, b.audit(team.TrailFilter{}))
+		require.Equal(t, log, b.count("SELECT count(*) FROM crm_operations"))
+		b.CRM = b.open(nil)
+		require.NoError(t, b.Team.DropTenant(t.Context(), boss, nil), "a tenant takes its trail along")
+		require.NoError(t, b.store.MigrateDown(t.Context(), 4))
+	})
 	t.Run("by several at once: one applies each, all succeed", func(t *testing.T) {
 		t.Parallel()
 		db, store := open(t)
