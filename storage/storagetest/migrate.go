@@ -2,6 +2,7 @@ package storagetest
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -66,6 +67,24 @@ func testMigrate(t *testing.T, open Open) {
 		b.CRM = b.open(nil)
 		require.NoError(t, b.Team.DropTenant(t.Context(), boss, nil), "a tenant takes its trail along")
 		require.NoError(t, b.store.MigrateDown(t.Context(), 4))
+	})
+	t.Run("down and up again in one process: no id is given twice, and no tenant has the number of another", func(t *testing.T) {
+		b := setup(t, open)
+		b.CRM = b.open(func(o *crm.Options) { o.KeepRights = time.Minute }) // so that nothing asks for the tenant's number anew
+		b.create(3, "")                                                     // what is left of the block is kept
+		_, err := b.Customers.List(t.Context(), otherBoss, customer.Filter{}, crm.Page{})
+		require.NoError(t, err)
+		require.NoError(t, b.store.MigrateDown(t.Context(), 0))
+		require.NoError(t, b.store.Migrate(t.Context()))
+		for _, by := range []crm.Actor{otherBoss, boss} { // in another order than before
+			require.NoError(t, b.Team.CreateTenant(t.Context(), by, team.Tenant{Name: "Again"}))
+		}
+		b.create(200, "")
+		require.Equal(t, 200, b.count("SELECT count(*) FROM crm_customers WHERE tenant_id = $1", b.tenantNumber("acme")))
+		l, err := b.Customers.List(t.Context(), otherBoss, customer.Filter{}, crm.Page{})
+		require.NoError(t, err)
+		require.Empty(t, l.Items)
+		b.agree()
 	})
 	t.Run("by several at once: one applies each, all succeed", func(t *testing.T) {
 		t.Parallel()
