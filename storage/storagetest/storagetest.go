@@ -54,6 +54,7 @@ func Run(t *testing.T, open Open) {
 		{"Moves", testMoves},
 		{"PoolRights", testPoolRights},
 		{"Locks", testLocks},
+		{"KeyLocks", testKeyLocks},
 		{"LockDue", testLockDue},
 		{"Recycle", testRecycle},
 		{"Calendars", testCalendars},

@@ -174,10 +174,11 @@ func (c *customers) Lock(ctx context.Context, tenant kernel.TenantID, sc kernel.
 	return toCustomers(rows), err
 }
 
-// forUpdate locks the rows of a query, where the engine has not locked the whole database.
+// forUpdate locks the rows of a query, where the engine has not locked the whole database: against all who write them too,
+// and not against foreign keys, a host's among them, that refer to them.
 func (t *tx) forUpdate(q *bun.SelectQuery) *bun.SelectQuery {
 	if t.pg {
-		return q.For("UPDATE OF t")
+		return q.For("NO KEY UPDATE OF t")
 	}
 	return q
 }
