@@ -20,6 +20,7 @@ func testTrail(t *testing.T, open Open) {
 	t.Run("Changes", func(t *testing.T) { testChanges(t, open) })
 	t.Run("Reading", func(t *testing.T) { testReadingTrail(t, open) })
 	t.Run("Requests", func(t *testing.T) { testRequests(t, open) })
+	t.Run("Order", func(t *testing.T) { testTrailOrder(t, open) })
 }
 
 // audit is the audit trail of a filter, newest first, two rows at a time.
