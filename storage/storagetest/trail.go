@@ -208,6 +208,24 @@ func testReadingTrail(t *testing.T, open Open) {
 			}
 		}
 	})
+	t.Run("a span of time is paged by time and id: rows of one instant neither repeat nor are skipped", func(t *testing.T) {
+		b := setup(t, open)
+		first := b.audit(team.TrailFilter{}) // all of one instant
+		require.Greater(t, len(first), 4)
+		b.wait(-time.Hour) // a clock was set back: what is written now is older
+		d := b.department(team.Department{Name: "older"})
+		b.wait(2 * time.Hour)
+		b.department(team.Department{Name: "newer"})
+		got := b.audit(team.TrailFilter{From: start.Add(-time.Hour), To: start.Add(time.Hour)})
+		require.Equal(t, first, got[:len(first)])
+		require.Len(t, got, len(first)+1)
+		require.EqualValues(t, d, got[len(first)].Ref.ID)
+		require.Equal(t, first, b.audit(team.TrailFilter{From: start, To: start.Add(time.Microsecond)}))
+		l, err := b.Team.Trail.Audit(t.Context(), boss, team.TrailFilter{From: start}, crm.Page{Limit: 1})
+		require.NoError(t, err)
+		_, err = b.Team.Trail.Audit(t.Context(), boss, team.TrailFilter{}, crm.Page{After: l.Next})
+		requireError(t, err, crm.ErrInvalid, kernel.Malformed, "after")
+	})
 	t.Run("a cursor of another list is refused", func(t *testing.T) {
 		b := setup(t, open)
 		l, err := b.Team.Trail.Events(t.Context(), boss, team.TrailFilter{}, crm.Page{Limit: 1})
