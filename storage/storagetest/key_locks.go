@@ -67,7 +67,11 @@ func testKeyLocks(t *testing.T, open Open) {
 				}
 				return nil
 			}},
-			{"delete", "crm_customers", 0, func(c *crm.CRM) error { return c.Customers.Delete(ctx, boss, id, b.version(c, id)) }},
+			{"delete", "crm_customers", 0, func(c *crm.CRM) error {
+				cur, err := c.Customers.Get(ctx, boss, id)
+				require.NoError(t, err)
+				return c.Customers.Delete(ctx, boss, id, cur.Version)
+			}},
 			{"restore", "crm_customers", 0, func(c *crm.CRM) error { _, err := c.Customers.Restore(ctx, boss, id); return err }},
 			{"contact", "crm_contacts", int64(k.ID), func(c *crm.CRM) error { k.Title = "x"; return c.Customers.Contacts.Update(ctx, boss, k) }},
 			{"address", "crm_addresses", int64(a.ID), func(c *crm.CRM) error { a.Street = "2"; return c.Customers.Addresses.Update(ctx, boss, a) }},
@@ -129,11 +133,4 @@ func testKeyLocks(t *testing.T, open Open) {
 		require.EqualValues(t, len(c.Remarks)+1, c.Version, "no update is lost")
 		b.agree()
 	})
-}
-
-func (b *bundle) version(c *crm.CRM, id customer.ID) int64 {
-	b.t.Helper()
-	found, err := c.Customers.Get(b.t.Context(), boss, id)
-	require.NoError(b.t, err)
-	return found.Version
 }
