@@ -8,7 +8,7 @@ import (
 )
 
 // Pools is the use cases of the pools of one kind, their members, rules and limits. Changes need the permission
-// pool.manage, reading the permission team.read.
+// pool.manage, from a role that reaches all; reading the permission team.read.
 type Pools struct {
 	kind Kind
 	core kernel.Service[Tx]

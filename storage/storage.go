@@ -48,6 +48,7 @@ type Store interface {
 	// Migrate must bring the tables to the version of this library, each migration in a transaction of its own: applied
 	// whole or not at all, whoever else migrates at the same time, and whenever it is killed.
 	Migrate(ctx context.Context) error
-	// MigrateDown must take back the migrations above a version, newest first; 0 takes everything away.
+	// MigrateDown must take back the migrations above a version, newest first; 0 takes everything away. What the Store keeps
+	// of the tables in memory must go with them; other processes must have stopped, or begin anew.
 	MigrateDown(ctx context.Context, version int) error
 }

@@ -113,10 +113,17 @@ type TrailFilter struct {
 	To      time.Time     // before
 }
 
+// ByTime tells that a span of time is wanted and nothing else: pages of the audit trail are then in the order of time and id.
+// Ids alone would lead past all that is newer than the span, however much that is.
+func (f TrailFilter) ByTime() bool {
+	return f.Subject == (kernel.Ref{}) && f.Actor == "" && len(f.Types) == 0 && (!f.From.IsZero() || !f.To.IsZero())
+}
+
 // TrailRepository reads the audit trail and the outbox, and keeps the outcomes of requests.
 type TrailRepository interface {
-	// Audit must return w.Limit+1 rows at most, newest first, by id. Masked must tell whether the customer that a row belongs to
-	// lies in a pool, here, in Events and in RelayRepository.Dead.
+	// Audit must return w.Limit+1 rows at most, newest first: by time and id where f.ByTime, whose window has both (the time in
+	// microseconds), else by id. Masked must tell
+	// whether the customer that a row belongs to lies in a pool, here, in Events and in RelayRepository.Dead.
 	Audit(ctx context.Context, t kernel.TenantID, f TrailFilter, w kernel.Window) ([]kernel.AuditEntry, error)
 	// Events must return w.Limit+1 events at most: of one subject in the order of seq, else in the order of ids.
 	Events(ctx context.Context, t kernel.TenantID, f TrailFilter, w kernel.Window) ([]kernel.Event, error)

@@ -5,10 +5,12 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/openseas/crm"
 	"github.com/openseas/crm/customer"
 	"github.com/openseas/crm/pool"
+	"github.com/openseas/crm/team"
 )
 
 // explained is what the calls work on.
@@ -171,6 +173,34 @@ var explainCalls = []explainCall{
 		}
 		return err
 	}},
+}
+
+// trailCalls are lists of the audit trail by each of its filters, and the index that each must stand on.
+var trailCalls = []struct {
+	index  string
+	filter func(x *explained) team.TrailFilter
+}{
+	{"crm_ix_audit_subject", func(x *explained) team.TrailFilter {
+		return team.TrailFilter{Subject: crm.Ref{Kind: customer.Kind, ID: int64(x.owned)}}
+	}},
+	{"crm_ix_audit_actor", func(*explained) team.TrailFilter { return team.TrailFilter{Actor: li.User} }},
+	{"crm_ix_audit_type", func(*explained) team.TrailFilter { return team.TrailFilter{Types: []string{"role.put"}} }},
+	{"crm_ix_audit_at", func(*explained) team.TrailFilter {
+		return team.TrailFilter{From: clock().AddDate(0, 0, -100), To: clock().AddDate(0, 0, -90)}
+	}},
+}
+
+func trailLists() (calls []explainCall) {
+	for _, c := range trailCalls {
+		calls = append(calls, explainCall{"Audit trail by " + strings.TrimPrefix(c.index, "crm_ix_audit_"), func(ctx context.Context, x *explained) error {
+			l, err := x.kept.Team.Trail.Audit(ctx, admin, c.filter(x), crm.Page{})
+			if err == nil && l.Next != "" { // a page that does not begin at the newest
+				_, err = x.kept.Team.Trail.Audit(ctx, admin, c.filter(x), crm.Page{After: l.Next})
+			}
+			return err
+		}})
+	}
+	return calls
 }
 
 func twenty() (users []crm.UserID) {

@@ -2,6 +2,7 @@ package storagetest
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -44,6 +45,46 @@ func testMigrate(t *testing.T, open Open) {
 		require.Equal(t, 2, b.count("SELECT count(*) FROM crm_customers"), "the lock is gone, its customer is not")
 		require.NoError(t, b.store.Migrate(t.Context()))
 		require.False(t, b.get(ids[0]).IsLocked(b.now()))
+	})
+	t.Run("0005: the trail of before stays as it is, and from now on refuses to be replaced or emptied", func(t *testing.T) {
+		b := setup(t, open)
+		require.NoError(t, b.Pool.Release(t.Context(), li, b.create(1, "li")[0], nil))
+		before, log := b.audit(team.TrailFilter{}), b.count("SELECT count(*) FROM crm_operations")
+		change := "REPLACE INTO crm_operations SELECT * FROM crm_operations"
+		if b.postgres() {
+			change = "TRUNCATE crm_operations"
+		}
+		require.NoError(t, b.store.MigrateDown(t.Context(), 4))
+		tx := b.begin()
+		_, err := tx.Exec(change)
+		require.NoError(t, err, "before, nothing refused it")
+		require.NoError(t, tx.Rollback())
+		require.NoError(t, b.store.Migrate(t.Context()))
+		_, err = b.db.Exec(change)
+		require.ErrorContains(t, err, "never changed")
+		require.Equal(t, before, b.audit(team.TrailFilter{}))
+		require.Equal(t, log, b.count("SELECT count(*) FROM crm_operations"))
+		b.CRM = b.open(nil)
+		require.NoError(t, b.Team.DropTenant(t.Context(), boss, nil), "a tenant takes its trail along")
+		require.NoError(t, b.store.MigrateDown(t.Context(), 4))
+	})
+	t.Run("down and up again in one process: no id is given twice, and no tenant has the number of another", func(t *testing.T) {
+		b := setup(t, open)
+		b.CRM = b.open(func(o *crm.Options) { o.KeepRights = time.Minute }) // so that nothing asks for the tenant's number anew
+		b.create(3, "")                                                     // what is left of the block is kept
+		_, err := b.Customers.List(t.Context(), otherBoss, customer.Filter{}, crm.Page{})
+		require.NoError(t, err)
+		require.NoError(t, b.store.MigrateDown(t.Context(), 0))
+		require.NoError(t, b.store.Migrate(t.Context()))
+		for _, by := range []crm.Actor{otherBoss, boss} { // in another order than before
+			require.NoError(t, b.Team.CreateTenant(t.Context(), by, team.Tenant{Name: "Again"}))
+		}
+		b.create(200, "")
+		require.Equal(t, 200, b.count("SELECT count(*) FROM crm_customers WHERE tenant_id = $1", b.tenantNumber("acme")))
+		l, err := b.Customers.List(t.Context(), otherBoss, customer.Filter{}, crm.Page{})
+		require.NoError(t, err)
+		require.Empty(t, l.Items)
+		b.agree()
 	})
 	t.Run("by several at once: one applies each, all succeed", func(t *testing.T) {
 		t.Parallel()

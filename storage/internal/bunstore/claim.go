@@ -139,5 +139,5 @@ func (r *records) Counter(ctx context.Context, tenant kernel.TenantID, user kern
 			coalesce(k.own_open_limit, y.open_limit) AS open_limit, coalesce(k.opens_day, '') AS opens_day, coalesce(k.opens_used, 0) AS opens_used
 		FROM crm_policies y LEFT JOIN crm_counters k ON k.tenant_id = y.tenant_id AND k.kind = y.kind AND k.user_id = ?
 		WHERE y.tenant_id = ? AND y.kind = ?`, string(user), string(user), n, string(r.kind)).Scan(ctx, &row)
-	return row.domain(), err
+	return row.domain(), sinceFirstDay(err)
 }

@@ -62,7 +62,7 @@ func (c *counters) Lock(ctx context.Context, tenant kernel.TenantID, users ...ke
 	}
 	text := counterSQL
 	if c.pg {
-		text += " FOR UPDATE OF m"
+		text += " FOR NO KEY UPDATE OF m"
 	}
 	var rows []counterRow
 	if err := c.raw(text, n, c.kind, bun.List(users)).Scan(ctx, &rows); err != nil {

@@ -174,10 +174,11 @@ func (c *customers) Lock(ctx context.Context, tenant kernel.TenantID, sc kernel.
 	return toCustomers(rows), err
 }
 
-// forUpdate locks the rows of a query, where the engine has not locked the whole database.
+// forUpdate locks the rows of a query, where the engine has not locked the whole database: against all who write them too,
+// and not against foreign keys, a host's among them, that refer to them.
 func (t *tx) forUpdate(q *bun.SelectQuery) *bun.SelectQuery {
 	if t.pg {
-		return q.For("UPDATE OF t")
+		return q.For("NO KEY UPDATE OF t")
 	}
 	return q
 }
@@ -379,7 +380,7 @@ func (c *customers) Homes(ctx context.Context, tenant kernel.TenantID, owners ..
 	var base customer.PoolID
 	err = t.raw("SELECT id FROM crm_pools WHERE tenant_id = ? AND kind = ? AND is_default", n, customer.Kind).Scan(ctx, &base)
 	if err != nil {
-		return nil, err
+		return nil, sinceFirstDay(err)
 	}
 	homes := map[kernel.UserID]customer.PoolID{"": base}
 	owners = slices.DeleteFunc(slices.Clone(owners), func(u kernel.UserID) bool { return u == "" })

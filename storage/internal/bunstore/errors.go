@@ -24,7 +24,9 @@ func PostgresError(err error) (code kernel.Code, field string, answered bool) {
 		// a transaction that lost against another, no room, a lock that was not to be had, a cancelled statement, the
 		// system below: nothing was written
 		return kernel.ErrRetry, "", true
-	case state == "23503": // what it refers to was there a moment ago: a tenant or a pool that is being deleted
+	case state == foreignKey && refersToTenant(constraint(err)): // it was dropped since this process read it
+		return kernel.ErrNotFound, "actor.tenant", true
+	case state == foreignKey: // what it refers to was there a moment ago: a pool that is being deleted, a customer
 		return kernel.ErrRetry, "", true
 	case strings.HasPrefix(state, "23"):
 		return kernel.ErrConflict, fieldOf(constraint(err)), true
@@ -32,6 +34,16 @@ func PostgresError(err error) (code kernel.Code, field string, answered bool) {
 		return kernel.ErrRetry, "", false
 	}
 	return "", "", true
+}
+
+const foreignKey = "23503"
+
+// refersToTenant tells a foreign key from one of our tables to the tenants, whatever prefix they have. The names are those
+// that Postgres gives to keys of one column.
+func refersToTenant(constraint string) bool {
+	return slices.ContainsFunc(ofTenant, func(of struct{ table, key string }) bool {
+		return strings.HasSuffix(constraint, strings.TrimPrefix(of.table, "crm_")+"_tenant_id_fkey")
+	})
 }
 
 // sqlState is empty where the server did not answer, and on SQLite.

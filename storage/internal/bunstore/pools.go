@@ -265,7 +265,7 @@ func (p *pools) Policy(ctx context.Context, tenant kernel.TenantID) (policy pool
 	}
 	err = p.raw("SELECT cap, daily_quota, open_limit, lock_limit, lock_days FROM crm_policies WHERE tenant_id = ? AND kind = ?", n, string(p.kind)).
 		Scan(ctx, &policy.Cap, &policy.DailyQuota, &policy.OpenLimit, &policy.LockLimit, &policy.LockDays)
-	return policy, err
+	return policy, sinceFirstDay(err)
 }
 
 // SetPolicy see [pool.PolicyRepository].

@@ -106,7 +106,7 @@ func (r *relay) lock(ctx context.Context, n int64, heads []int64, now time.Time)
 	text := `SELECT e.id FROM crm_outbox AS e WHERE {+}e.tenant_id = ? AND e.id IN (?) AND e.delivered_at IS NULL AND NOT e.dead
 		AND (e.due_at IS NULL OR e.due_at <= ?) AND (e.lease_until IS NULL OR e.lease_until <= ?) ORDER BY e.id`
 	if t.pg {
-		text += " FOR UPDATE SKIP LOCKED"
+		text += " FOR NO KEY UPDATE SKIP LOCKED"
 	}
 	err = t.raw(t.waiting(text), n, bun.List(heads), moment(now), moment(now)).Scan(ctx, &locked)
 	return locked, err

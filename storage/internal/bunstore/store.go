@@ -6,6 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"reflect"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -287,22 +290,35 @@ func insertFree[R any](ctx context.Context, t *tx, rows []R) (map[int64]bool, er
 	return written, nil
 }
 
-// put writes all columns of rows that exist and are locked: an upsert on the key types its values by the columns, which a
-// join with VALUES does not, and is one statement for many.
+// put writes all columns of rows that exist and are locked, but those of keys: an upsert on the key types its values by the
+// columns, which a join with VALUES does not, and is one statement for many.
 func put[R any](ctx context.Context, t *tx, rows []R) error {
 	key := "CONFLICT (id) DO UPDATE"
 	if t.pg {
 		key = "CONFLICT (tenant_id, id) DO UPDATE"
 	}
+	set := t.overwrites((*R)(nil))
 	for len(rows) > 0 {
 		n := min(len(rows), t.batch())
 		part := rows[:n]
-		if _, err := t.db.NewInsert().Model(&part).Conn(t.conn).On(key).Returning("NULL").Exec(ctx); err != nil {
+		if _, err := t.db.NewInsert().Model(&part).Conn(t.conn).On(key).Set(set).Returning("NULL").Exec(ctx); err != nil {
 			return err
 		}
 		rows = rows[n:]
 	}
 	return nil
+}
+
+// overwrites is what an upsert sets: all but what identifies the row and never changes. A key that is named there, though
+// with the same value, makes Postgres lock the row against foreign keys that refer to it, those of hosts among them.
+func (s *Store) overwrites(model any) string {
+	var set []string
+	for _, f := range s.db.Table(reflect.TypeOf(model).Elem()).Fields {
+		if !slices.Contains([]string{"tenant_id", "id", "user_id"}, f.Name) {
+			set = append(set, string(f.SQLName)+" = EXCLUDED."+string(f.SQLName))
+		}
+	}
+	return strings.Join(set, ", ")
 }
 
 // tenant is the number of a tenant that exists and is not being dropped; otherwise it is not found: nothing defaults to
@@ -321,11 +337,8 @@ func (t *tx) tenant(ctx context.Context, id kernel.TenantID) (int64, error) {
 	}
 	var n int64
 	err := t.raw("SELECT id FROM crm_tenants WHERE key = ? AND dropped_at IS NULL", string(id)).Scan(ctx, &n)
-	if errors.Is(err, sql.ErrNoRows) {
-		return 0, &kernel.Error{Code: kernel.ErrNotFound, Field: "actor.tenant"}
-	}
 	if err != nil {
-		return 0, err
+		return 0, sinceFirstDay(err)
 	}
 	if t.joined == nil { // a host's transaction may have inserted it, so what is read there is not kept
 		t.tenants.Store(id, n)

@@ -130,7 +130,7 @@ const releaseBatch = `WITH s AS MATERIALIZED (SELECT t.id, t.owner_id, t.stage, 
 		FROM s WHERE t.tenant_id = ?tenant AND t.id = s.id RETURNING t.id, t.seq, t.pool_id, s.owner_id, s.stage, s.winner),
 	n AS (SELECT owner_id, count(*) FILTER (WHERE stage <> 'won') AS n FROM r GROUP BY owner_id),
 	k AS MATERIALIZED (SELECT m.user_id, n.n FROM crm_counters AS m JOIN n ON n.owner_id = m.user_id
-		WHERE m.tenant_id = ?tenant AND m.kind = ?kind ORDER BY m.user_id FOR UPDATE OF m),
+		WHERE m.tenant_id = ?tenant AND m.kind = ?kind ORDER BY m.user_id FOR NO KEY UPDATE OF m),
 	u AS (UPDATE crm_counters AS m SET places = m.places - k.n FROM k
 		WHERE m.tenant_id = ?tenant AND m.kind = ?kind AND m.user_id = k.user_id),
 	l AS (INSERT INTO crm_operations (tenant_id, kind, record_id, action, actor, from_owner, pool_id, reason, note, rule_id, rule, request, at)
@@ -145,7 +145,7 @@ const releaseBatch = `WITH s AS MATERIALIZED (SELECT t.id, t.owner_id, t.stage, 
 
 func (r *records) releaseAtOnce(ctx context.Context, n int64, s pool.Sweep, d dueSQL, ids []int64) (rows []sweptRow, err error) {
 	var free []int64
-	err = r.raw("SELECT t.id FROM "+r.table+" AS t WHERE t.tenant_id = ? AND t.id IN (?) ORDER BY t.id FOR UPDATE SKIP LOCKED",
+	err = r.raw("SELECT t.id FROM "+r.table+" AS t WHERE t.tenant_id = ? AND t.id IN (?) ORDER BY t.id FOR NO KEY UPDATE SKIP LOCKED",
 		n, bun.List(ids)).Scan(ctx, &free)
 	if err != nil || len(free) == 0 {
 		return nil, err

@@ -60,10 +60,17 @@ func (r *trail) Audit(ctx context.Context, tenant kernel.TenantID, f team.TrailF
 	}
 	q := told(t.db.NewSelect().Model((*auditRow)(nil)), n, f).ColumnExpr("w.id, " + t.columnsOf((*auditRow)(nil), "w.")).
 		ColumnExpr(t.eng.Names.SQL(subjectInPool("w"))).
-		Order("w.id DESC").Limit(int64(w.Limit) + 1).Conn(t.conn)
-	if len(w.After) > 0 {
+		Limit(int64(w.Limit) + 1).Conn(t.conn)
+	switch {
+	case f.ByTime() && len(w.After) > 0:
+		q = q.Where("(w.at, w.id) < (?, ?)", moment(time.UnixMicro(w.After[0]).UTC()), w.After[1])
+	case len(w.After) > 0:
 		q = q.Where("w.id < ?", w.After[0])
 	}
+	if f.ByTime() {
+		q = q.Order("w.at DESC")
+	}
+	q = q.Order("w.id DESC")
 	if err := q.Scan(ctx, &rows); err != nil {
 		return nil, err
 	}
