@@ -198,7 +198,8 @@ type Counter struct {
 	Cap        int // the member's own cap, else the tenant's
 	DailyQuota int // claims a day: the member's own, else the tenant's
 	ClaimsDay  kernel.Date
-	ClaimsUsed int // on ClaimsDay, over all pools
+	ClaimsUsed int       // on ClaimsDay, over all pools
+	AssignedAt time.Time // when the member last got one by a territory; zero: never
 }
 
 // Free is how many more places the member has; never negative, though a cap can be lowered below the places in use.

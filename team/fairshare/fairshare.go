@@ -13,8 +13,8 @@ import (
 // Member is one who may be given items.
 type Member struct {
 	User kernel.UserID `json:"user"`
-	Used int           `json:"used"`           // of the cap; below 0 counts as 0
-	Cap  int           `json:"cap"`            // 0 and below is full
+	Used int           `json:"used"`          // of the cap; below 0 counts as 0
+	Cap  int           `json:"cap"`           // 0 and below is full
 	Last time.Time     `json:"last,omitzero"` // when it last got an item by this rule; zero: it never did, and waits longest
 }
 
