@@ -2,6 +2,7 @@ package storagetest
 
 import (
 	"context"
+	"database/sql"
 	"slices"
 	"testing"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/openseas/crm/customer"
 	"github.com/openseas/crm/kernel"
 	"github.com/openseas/crm/pool"
+	"github.com/openseas/crm/storage"
 	"github.com/openseas/crm/team"
 )
 
@@ -58,6 +60,22 @@ func (b *bundle) goes(id customer.ID, to kernel.UserID, by pool.TerritoryID) {
 	got := b.autoAssign(id)
 	require.Equal(b.t, []pool.ByTerritory[customer.ID]{{ID: id, To: to, Territory: by}}, got.Assigned)
 	require.Equal(b.t, to, b.owner(id))
+}
+
+// counter counts the statements of a transaction.
+type counter struct {
+	storage.Conn
+	n *int
+}
+
+func (c counter) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	*c.n++
+	return c.Conn.ExecContext(ctx, query, args...)
+}
+
+func (c counter) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	*c.n++
+	return c.Conn.QueryContext(ctx, query, args...)
 }
 
 func only(user kernel.UserID) []kernel.UserID { return []kernel.UserID{user} }
@@ -250,6 +268,26 @@ func testAutoAssign(t *testing.T, open Open) {
 		require.NoError(t, tx.Commit())
 		require.EqualValues(t, "li", b.owner(id))
 		b.agree()
+	})
+	t.Run("as many statements for 90 customers as for two", func(t *testing.T) {
+		b := setup(t, open)
+		b.territory(pool.Territory{Members: []kernel.UserID{"li", "wang", "head"}})
+		b.territory(pool.Territory{Industries: []string{"C"}, Department: b.sales})
+		closed := b.pool("closed", 0, pool.Member{User: "li"}, pool.Member{User: "wang"}, pool.Member{User: "head"})
+		counted := func(n int) (statements int) {
+			ids := append(b.at(closed, n, ""), b.create(n, "")...)
+			ids = append(ids, b.lying(customer.Customer{Industry: "C13"}))
+			tx := b.begin()
+			got, err := b.In(counter{tx, &statements}).Pool.AutoAssign(t.Context(), boss, ids)
+			require.NoError(t, err)
+			require.Len(t, got.Assigned, len(ids))
+			require.NoError(t, tx.Commit())
+			return statements
+		}
+		counted(1) // makes the counter rows
+		few := counted(2)
+		require.Equal(t, few, counted(45))
+		require.Less(t, few, 25)
 	})
 	t.Run("the explanation has every territory with its verdict, and every candidate with share, cap and last turn", func(t *testing.T) {
 		testExplainTerritory(t, setup(t, open))
