@@ -161,8 +161,9 @@ type TerritoryGift struct {
 	Rule      string
 }
 
-// Giving gives records that lie in their pools, and that Lock returned, to members by territories: with counters (places,
-// and when each member last got one), operation log, audit and events, in a fixed number of statements.
+// Giving gives records that lie in their pools to members by territories, with operation log, audit and events, and notes on
+// the counters the places and when each member last got one. The records are locked, and so are the counters of all who get
+// one.
 type Giving struct {
 	By    kernel.Actor
 	Now   time.Time

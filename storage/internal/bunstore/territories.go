@@ -203,11 +203,7 @@ func (r *records) countGifts(ctx context.Context, n int64, g pool.Giving, places
 	for user := range places {
 		users = append(users, user)
 	}
-	c := &counters{r.tx, string(r.kind)}
-	if _, err := c.Lock(ctx, g.By.Tenant, users...); err != nil {
-		return err
-	}
-	if err := c.AddPlaces(ctx, g.By.Tenant, places); err != nil {
+	if err := (&counters{r.tx, string(r.kind)}).AddPlaces(ctx, g.By.Tenant, places); err != nil {
 		return err
 	}
 	_, err := r.exec(ctx, `UPDATE crm_counters SET assigned_at = CASE WHEN assigned_at > ?now THEN assigned_at ELSE ?now END
