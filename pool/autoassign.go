@@ -123,7 +123,10 @@ func (s *Service[I]) dispatch(ctx context.Context, c *kernel.Call[Tx], records [
 		subjects[i] = subject{traitsOf(d.facts[r.ID]), r.PoolID}
 		d.add(r, subjects[i].traits)
 	}
-	return d, d.match(ctx, c, subjects)
+	if err := d.match(ctx, c, subjects); err != nil {
+		return nil, err
+	}
+	return d, nil
 }
 
 // dispatcher decides who gets which record that lies in its pool. What it depends on is read after the records are locked;

@@ -37,7 +37,8 @@ type TerritoryVerdict struct {
 // cap and last turn, and whom AutoAssign would give it now. It decides by the function that assigns, and changes nothing.
 // It needs the permission pool.assign; a record that the actor may not read is not found.
 func (s *Service[I]) ExplainTerritory(ctx context.Context, a kernel.Actor, id I) (TerritoryExplanation, error) {
-	return kernel.Ask(ctx, &s.core, a, "pool.ExplainTerritory", kernel.PoolAssign, func(ctx context.Context, c *kernel.Call[Tx]) (x TerritoryExplanation, err error) {
+	const op = "pool.ExplainTerritory"
+	return kernel.Ask(ctx, &s.core, a, op, kernel.PoolAssign, func(ctx context.Context, c *kernel.Call[Tx]) (x TerritoryExplanation, err error) {
 		records, err := c.Tx.Pool(s.kind).Look(ctx, a.Tenant, int64(id))
 		if err != nil {
 			return x, err

@@ -46,7 +46,10 @@ func (s *Assigner) Plan(ctx context.Context, by *kernel.Call[customer.Tx], cs []
 			subjects = append(subjects, subject{traitsOfNew(x), x.PoolID})
 		}
 	}
-	return &newPlan{c, d}, d.match(ctx, c, subjects)
+	if err := d.match(ctx, c, subjects); err != nil {
+		return nil, err
+	}
+	return &newPlan{c, d}, nil
 }
 
 // traitsOfNew are those of a customer that is being made, and has no tags yet.
@@ -90,7 +93,7 @@ func (p *newPlan) Assign(ctx context.Context, made []*customer.Customer) error {
 		return err
 	}
 	for _, id := range ids {
-		p.d.give(id) // what it refuses stays in the pool, where a create without an owner belongs
+		_ = p.d.give(id) // what it refuses stays in the pool, where a create without an owner belongs
 	}
 	if err := p.c.Tx.Pool(Customers).Give(ctx, p.d.giving); err != nil {
 		return err

@@ -191,7 +191,7 @@ func rowsOf(t *testing.T, path string) (rows []map[string]string) {
 	require.NoError(t, err)
 	for {
 		line, err := r.Read()
-		if err == io.EOF { //nolint:errorlint // as the reader's documentation says
+		if err == io.EOF {
 			return rows
 		}
 		require.NoError(t, err)

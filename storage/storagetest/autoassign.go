@@ -391,8 +391,13 @@ func testExplainTerritory(t *testing.T, b *bundle) {
 		lines = append(lines, m.User, m.Used, m.Cap, m.Last)
 	}
 	require.Equal(t, []any{
-		kernel.UserID("head"), 0, 200, time.Time{}, kernel.UserID("wang"), 1, 200, time.Time{}, kernel.UserID("admin"), 1, 200, at,
-		kernel.UserID("li"), 3, 3, time.Time{},
+		kernel.UserID("head"), 0, 200,
+		time.Time{},
+		kernel.UserID("wang"), 1, 200,
+		time.Time{},
+		kernel.UserID("admin"), 1, 200, at,
+		kernel.UserID("li"), 3, 3,
+		time.Time{},
 	}, lines)
 	require.NoError(t, b.Pool.Assign(t.Context(), boss, id, "wang", nil))
 	got, err = b.Pool.ExplainTerritory(t.Context(), head, id)

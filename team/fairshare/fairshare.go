@@ -41,8 +41,8 @@ func Compare(a, b Member) int {
 // compareShares compares a.Used/a.Cap with b.Used/b.Cap by their products with the other's cap, in 128 bits: exact for any
 // int. The caps are above 0.
 func compareShares(a, b Member) int {
-	ahi, alo := bits.Mul64(uint64(max(a.Used, 0)), uint64(b.Cap)) //nolint:gosec // neither is negative
-	bhi, blo := bits.Mul64(uint64(max(b.Used, 0)), uint64(a.Cap)) //nolint:gosec // likewise
+	ahi, alo := bits.Mul64(uint64(max(a.Used, 0)), uint64(b.Cap)) // none of them is negative
+	bhi, blo := bits.Mul64(uint64(max(b.Used, 0)), uint64(a.Cap))
 	return cmp.Or(cmp.Compare(ahi, bhi), cmp.Compare(alo, blo))
 }
 

@@ -42,8 +42,20 @@ func TestOrder(t *testing.T) {
 
 func TestNobodyGoesAboveTheCap(t *testing.T) {
 	for _, c := range []struct{ used, limit, weight, times int }{
-		{0, 0, 1, 0}, {0, 1, 1, 1}, {8, 10, 1, 2}, {9, 10, 1, 1}, {10, 10, 1, 0}, {11, 10, 1, 0}, {0, -1, 1, 0},
-		{0, 7, 8, 0}, {0, 8, 8, 1}, {0, 9, 8, 1}, {0, 16, 8, 2}, {10, 10, 0, 0}, {9, 10, 0, 50}, {-3, 2, 1, 2},
+		{0, 0, 1, 0},
+		{0, 1, 1, 1},
+		{8, 10, 1, 2},
+		{9, 10, 1, 1},
+		{10, 10, 1, 0},
+		{11, 10, 1, 0},
+		{0, -1, 1, 0},
+		{0, 7, 8, 0},
+		{0, 8, 8, 1},
+		{0, 9, 8, 1},
+		{0, 16, 8, 2},
+		{10, 10, 0, 0},
+		{9, 10, 0, 50},
+		{-3, 2, 1, 2},
 	} {
 		team := fairshare.NewRound(fairshare.Member{User: "li", Used: c.used, Cap: c.limit}).Team("li", "nobody", "li")
 		given := 0
