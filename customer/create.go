@@ -224,7 +224,7 @@ func seat(
 			places[x.OwnerID] = 0
 		}
 	}
-	if len(places) == 0 {
+	if len(places) == 0 && (!toPool || len(also) == 0) { // before the insert always, or two syncs wait for each other
 		return nil, nil
 	}
 	users := slices.Clone(also)
