@@ -213,17 +213,23 @@ func unique[T int64 | PoolID | kernel.UserID](items []T) []T {
 	return items
 }
 
-// seat gives the places of the owners' caps in the order of the items. What finds none goes to its pool (before the
-// insert, with toPool), or is refused and returned. The counters of also are locked with the owners', in one order.
-func seat(
-	ctx context.Context, c *kernel.Call[Tx], cs []*Customer, outcomes []Outcome, toPool bool, also []kernel.UserID,
-) (homeless []ID, err error) {
+// seekers are the owners who need a place, each with 0.
+func seekers(cs []*Customer, outcomes []Outcome) map[kernel.UserID]int {
 	places := map[kernel.UserID]int{}
 	for i, x := range cs {
 		if outcomes[i].Err == nil && x.TakesPlace() {
 			places[x.OwnerID] = 0
 		}
 	}
+	return places
+}
+
+// seat gives the places of the owners' caps in the order of the items. What finds none goes to its pool (before the
+// insert, with toPool), or is refused and returned. The counters of also are locked with the owners', in one order.
+func seat(
+	ctx context.Context, c *kernel.Call[Tx], cs []*Customer, outcomes []Outcome, toPool bool, also []kernel.UserID,
+) (homeless []ID, err error) {
+	places := seekers(cs, outcomes)
 	if len(places) == 0 && (!toPool || len(also) == 0) { // before the insert always, or two syncs wait for each other
 		return nil, nil
 	}
