@@ -142,11 +142,17 @@ func wire(s storage.Store, o Options, cache *team.Cache) *CRM {
 		Team: team.NewService(kernel.Service[team.Tx]{Unit: teams, Authority: authority, Clock: o.Clock}, cache, customer.MaskJSON),
 		Customers: customer.NewService(kernel.Service[customer.Tx]{
 			Unit: unit(s, func(tx storage.Tx) customer.Tx { return tx }), Authority: authority, Clock: o.Clock,
-		}),
+		}, pool.NewAssigner(poolOf)),
 		Pool: pool.NewService[customer.ID](pool.Customers, kernel.Service[pool.Tx]{
 			Unit: unit(s, func(tx storage.Tx) pool.Tx { return tx }), Authority: authority, Clock: o.Clock,
 		}),
 	}
+}
+
+// poolOf shows the pool its repositories of a transaction that customers have begun: unit gave them a storage.Tx.
+func poolOf(tx customer.Tx) pool.Tx {
+	all, _ := tx.(storage.Tx)
+	return all
 }
 
 // unit shows a module only the repositories it asked for; the compiler checks that storage.Tx has them.

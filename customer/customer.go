@@ -202,7 +202,8 @@ type Counter struct {
 	ClaimsUsed int // on ClaimsDay, over all pools
 	OpenLimit  int // records in a pool that it may open a day: the member's own, else the tenant's
 	OpensDay   kernel.Date
-	OpensUsed  int // on OpensDay, over all pools
+	OpensUsed  int       // on OpensDay, over all pools
+	AssignedAt time.Time // when the member last got one by a territory; zero: never
 }
 
 // Free is how many more places the member has; never negative, though a cap can be lowered below the places in use.

@@ -72,6 +72,8 @@ type Repository interface {
 type CounterRepository interface {
 	// Lock must make the rows that are not there yet, lock them in the order of the users, and return them in it.
 	Lock(ctx context.Context, t kernel.TenantID, users ...kernel.UserID) ([]Counter, error)
+	// Look must return the counters without locks, in the order of the users; of a user without a row, one with the tenant's limits.
+	Look(ctx context.Context, t kernel.TenantID, users ...kernel.UserID) ([]Counter, error)
 	// AddPlaces must add to places of rows that Lock returned; numbers may be negative.
 	AddPlaces(ctx context.Context, t kernel.TenantID, places map[kernel.UserID]int) error
 }

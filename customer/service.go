@@ -22,14 +22,15 @@ type Service struct {
 	Tags         *Tags
 	Interactions *Interactions
 
-	core kernel.Service[Tx]
+	core     kernel.Service[Tx]
+	assigner Assigner
 }
 
 // NewService is for crm.New.
-func NewService(core kernel.Service[Tx]) *Service {
+func NewService(core kernel.Service[Tx], assigner Assigner) *Service {
 	return &Service{
 		Contacts: &Contacts{core}, Addresses: &Addresses{core}, Tags: &Tags{core}, Interactions: &Interactions{core},
-		core: core,
+		core: core, assigner: assigner,
 	}
 }
 

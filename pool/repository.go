@@ -91,6 +91,10 @@ type Repository interface {
 	// RehomeDeleted must do it for at most a number of deleted records, silently, and return how many; into may be 0 for the
 	// default pool.
 	RehomeDeleted(ctx context.Context, t kernel.TenantID, from, into ID, atMost int) (int, error)
+	// InPool must return ids, beyond an id, of records that lie in the pool, at most a number, in order.
+	InPool(ctx context.Context, t kernel.TenantID, home ID, after int64, atMost int) ([]int64, error)
+	// Give see Giving.
+	Give(ctx context.Context, g Giving) error
 	// Locked must count the locks of an owner that have not run out, but for one record.
 	Locked(ctx context.Context, t kernel.TenantID, owner kernel.UserID, now time.Time, but int64) (int, error)
 	// SetLock see LockChange.
@@ -154,17 +158,59 @@ type PolicyRepository interface {
 	SetLimits(ctx context.Context, t kernel.TenantID, user kernel.UserID, l Limits) (Limits, error)
 }
 
+// TerritoryGift is who gets which record, and what the operation log says of the territory.
+type TerritoryGift struct {
+	Record    Record
+	To        kernel.UserID
+	Territory TerritoryID
+	Rule      string
+}
+
+// Giving gives records that lie in their pools to members by territories, with operation log, audit and events, and notes on
+// the counters the places and when each member last got one. The records are locked, and so are the counters of all who get
+// one.
+type Giving struct {
+	By    kernel.Actor
+	Now   time.Time
+	Gifts []TerritoryGift
+}
+
+// Staff is which members territories may give to.
+type Staff struct {
+	Of     map[team.DepartmentID][]kernel.UserID // the active members of a department and of all below it
+	Active map[kernel.UserID]bool                // all active members that were asked for, by name or by department
+}
+
+// TerritoryRepository keeps the territories of one kind.
+type TerritoryRepository interface {
+	// Put must write the territory over the one of its id, or give it an id; false when the name is taken.
+	Put(ctx context.Context, t kernel.TenantID, x *Territory) (bool, error)
+	// Get must return the territory, or nil.
+	Get(ctx context.Context, t kernel.TenantID, id TerritoryID) (*Territory, error)
+	// List must return w.Limit+1 territories at most, by id.
+	List(ctx context.Context, t kernel.TenantID, w kernel.Window) ([]*Territory, error)
+	// Delete must delete the territory.
+	Delete(ctx context.Context, t kernel.TenantID, id TerritoryID) error
+	// Staff see Staff; one statement for all departments and users.
+	Staff(ctx context.Context, t kernel.TenantID, departments []team.DepartmentID, users []kernel.UserID) (Staff, error)
+	// Belonging must return which of the users are active members of each of the pools.
+	Belonging(ctx context.Context, t kernel.TenantID, pools []ID, users []kernel.UserID) (map[ID]map[kernel.UserID]bool, error)
+}
+
 // Tx is what this module needs of a transaction.
 type Tx interface {
 	kernel.Tx
 	Pool(k Kind) Repository
 	Pools(k Kind) PoolRepository
 	Policies(k Kind) PolicyRepository
+	Territories(k Kind) TerritoryRepository
 	Calendars() team.CalendarRepository
 	Customers() customer.Repository
 	Contacts() customer.ContactRepository
 	Addresses() customer.AddressRepository
 	Interactions() customer.InteractionRepository
+	Members() team.MemberRepository
+	Departments() team.DepartmentRepository
 	Counters(kind string) customer.CounterRepository
 	Operations(kind string) customer.OperationRepository
 }

@@ -70,8 +70,8 @@ type DepartmentRepository interface {
 	ByKey(ctx context.Context, t kernel.TenantID, keys ...string) ([]*Department, error)
 	// Update must write all columns of departments as given, and return the indexes of those whose key is taken.
 	Update(ctx context.Context, t kernel.TenantID, ds ...*Department) (taken []int, err error)
-	// Delete must delete departments that have neither members nor departments below and are in no pool's list of members,
-	// and return the ids of the others.
+	// Delete must delete departments that have neither members nor departments below, are in no pool's list of members and
+	// the team of no territory, and return the ids of the others.
 	Delete(ctx context.Context, t kernel.TenantID, ids ...DepartmentID) (used []DepartmentID, err error)
 	// Rebuild must derive who is below whom from the parents. A department that is below itself is invalid with reason
 	// Cycle, a tree deeper than MaxDepth with TooMany.

@@ -139,7 +139,7 @@ type trial struct {
 // onTrial runs a test for every undertaking on both engines, each on a database of its own.
 func onTrial(t *testing.T, test func(t *testing.T, x *trial)) {
 	onBoth(t, func(t *testing.T, fresh func(t *testing.T) place) {
-		for _, task := range undertakings {
+		for _, task := range slices.Concat(undertakings, byTerritory) {
 			t.Run(task.name, func(t *testing.T) {
 				t.Parallel()
 				p := fresh(t)

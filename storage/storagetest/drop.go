@@ -74,6 +74,9 @@ func (b *bundle) fill(by crm.Actor) {
 	require.NoError(b.t, b.Pool.Pools.Create(ctx, by, p))
 	require.NoError(b.t, b.Pool.Pools.SetMembers(ctx, by, p.ID, []pool.Member{{User: "a1"}}))
 	require.NoError(b.t, b.Pool.Pools.SetReasons(ctx, by, []string{"no budget"}))
+	departments, err := b.Team.Departments.List(ctx, by, crm.Page{Limit: 1})
+	require.NoError(b.t, err)
+	require.NoError(b.t, b.Pool.Territories.Put(ctx, by, &pool.Territory{Name: "east", Department: departments.Items[0].ID}))
 	c := &customer.Customer{Name: "x", Ownership: customer.Ownership{OwnerID: "a1"}}
 	require.NoError(b.t, b.Customers.Create(ctx, by, c))
 	require.NoError(b.t, b.Customers.Tags.Create(ctx, by, &customer.Tag{Name: "VIP", Colour: "#ff0000"}))

@@ -92,22 +92,23 @@ func (b *secretive) reads(who crm.Actor) map[string]func() (any, error) {
 		"Contacts.Find": func() (any, error) {
 			return call(c.Contacts.Find(ctx, who, hiddenPhone, "s3cret@example.com", crm.Page{}))
 		},
-		"Addresses.Get":        func() (any, error) { return call(c.Addresses.Get(ctx, who, b.address)) },
-		"Addresses.List":       func() (any, error) { return call(c.Addresses.List(ctx, who, b.id, crm.Page{})) },
-		"Tags.List":            func() (any, error) { return call(c.Tags.List(ctx, who, crm.Page{})) },
-		"Tags.Of":              func() (any, error) { return call(c.Tags.Of(ctx, who, b.id)) },
-		"Interactions.Get":     func() (any, error) { return call(c.Interactions.Get(ctx, who, b.interaction)) },
-		"Interactions.List":    func() (any, error) { return call(c.Interactions.List(ctx, who, b.id, crm.Page{})) },
-		"Interactions.Pending": func() (any, error) { return call(c.Interactions.Pending(ctx, who, "li", time.Time{}, crm.Page{})) },
-		"Pool.Log":             func() (any, error) { return call(b.Pool.Log(ctx, who, customer.OperationFilter{}, crm.Page{})) },
-		"Pool.Explain":         func() (any, error) { return call(b.Pool.Explain(ctx, who, b.id)) },
-		"Pool.DueAt":           func() (any, error) { return call(b.Pool.DueAt(ctx, who, b.id)) },
-		"Pool.Preview":         func() (any, error) { return call(b.Pool.Preview(ctx, who, nil, crm.Page{})) },
-		"Pool.Counter":         func() (any, error) { return call(b.Pool.Counter(ctx, who)) },
-		"Trail.Audit":          func() (any, error) { return call(b.Team.Trail.Audit(ctx, who, of, crm.Page{})) },
-		"Trail.Events":         func() (any, error) { return call(b.Team.Trail.Events(ctx, who, of, crm.Page{})) },
-		"Relay.Dead":           func() (any, error) { return call(b.Team.Relay.Dead(ctx, who, crm.Page{})) },
-		"Relay.Backlog":        func() (any, error) { return call(b.Team.Relay.Backlog(ctx, who)) },
+		"Addresses.Get":         func() (any, error) { return call(c.Addresses.Get(ctx, who, b.address)) },
+		"Addresses.List":        func() (any, error) { return call(c.Addresses.List(ctx, who, b.id, crm.Page{})) },
+		"Tags.List":             func() (any, error) { return call(c.Tags.List(ctx, who, crm.Page{})) },
+		"Tags.Of":               func() (any, error) { return call(c.Tags.Of(ctx, who, b.id)) },
+		"Interactions.Get":      func() (any, error) { return call(c.Interactions.Get(ctx, who, b.interaction)) },
+		"Interactions.List":     func() (any, error) { return call(c.Interactions.List(ctx, who, b.id, crm.Page{})) },
+		"Interactions.Pending":  func() (any, error) { return call(c.Interactions.Pending(ctx, who, "li", time.Time{}, crm.Page{})) },
+		"Pool.Log":              func() (any, error) { return call(b.Pool.Log(ctx, who, customer.OperationFilter{}, crm.Page{})) },
+		"Pool.Explain":          func() (any, error) { return call(b.Pool.Explain(ctx, who, b.id)) },
+		"Pool.DueAt":            func() (any, error) { return call(b.Pool.DueAt(ctx, who, b.id)) },
+		"Pool.Preview":          func() (any, error) { return call(b.Pool.Preview(ctx, who, nil, crm.Page{})) },
+		"Pool.ExplainTerritory": func() (any, error) { return call(b.Pool.ExplainTerritory(ctx, who, b.id)) },
+		"Pool.Counter":          func() (any, error) { return call(b.Pool.Counter(ctx, who)) },
+		"Trail.Audit":           func() (any, error) { return call(b.Team.Trail.Audit(ctx, who, of, crm.Page{})) },
+		"Trail.Events":          func() (any, error) { return call(b.Team.Trail.Events(ctx, who, of, crm.Page{})) },
+		"Relay.Dead":            func() (any, error) { return call(b.Team.Relay.Dead(ctx, who, crm.Page{})) },
+		"Relay.Backlog":         func() (any, error) { return call(b.Team.Relay.Backlog(ctx, who)) },
 	}
 }
 
@@ -127,7 +128,7 @@ var writing = []string{
 	"Tags.Create", "Tags.Update", "Tags.Delete", "Tags.Put", "Tags.Take",
 	"Interactions.Add", "Interactions.Update", "Interactions.Complete", "Interactions.Delete",
 	"Pool.Claim", "Pool.ClaimMany", "Pool.Release", "Pool.ReleaseMany", "Pool.Assign", "Pool.AssignMany", "Pool.Lock", "Pool.Unlock",
-	"Pool.MoveToPool", "Pool.Recycle", "Pool.UseDefaults", "Pool.PurgeOpens",
+	"Pool.MoveToPool", "Pool.Recycle", "Pool.UseDefaults", "Pool.PurgeOpens", "Pool.AutoAssign", "Pool.AutoAssignPool",
 	"Pool.Open", // shows it whole, and counts: see testOpens
 	"Trail.Report", "Relay.Deliver", "Relay.Purge", "Relay.Retry", "Relay.Skip",
 }
@@ -186,7 +187,7 @@ func testMasking(t *testing.T, open Open) {
 		require.NoError(t, b.Pool.Claim(t.Context(), wang, b.id))
 		b.shown(admin)
 		// Runs and the trail are not for sellers, and of the log they see what they, and not those before them, had a part in.
-		b.shown(wang, "Trail.Audit", "Trail.Events", "Relay.Dead", "Relay.Backlog", "Pool.Preview", "Pool.Log")
+		b.shown(wang, "Trail.Audit", "Trail.Events", "Relay.Dead", "Relay.Backlog", "Pool.Preview", "Pool.ExplainTerritory", "Pool.Log")
 		require.NoError(t, b.Pool.Release(t.Context(), wang, b.id, nil))
 		b.masked(wang)
 		b.masked(admin)

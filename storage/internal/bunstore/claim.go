@@ -136,7 +136,8 @@ func (r *records) Counter(ctx context.Context, tenant kernel.TenantID, user kern
 	var row counterRow
 	err = r.raw(`SELECT ? AS user_id, coalesce(k.places, 0) AS places, coalesce(k.own_cap, y.cap) AS cap,
 			coalesce(k.own_daily_quota, y.daily_quota) AS daily_quota, coalesce(k.claims_day, '') AS claims_day, coalesce(k.claims_used, 0) AS claims_used,
-			coalesce(k.own_open_limit, y.open_limit) AS open_limit, coalesce(k.opens_day, '') AS opens_day, coalesce(k.opens_used, 0) AS opens_used
+			coalesce(k.own_open_limit, y.open_limit) AS open_limit, coalesce(k.opens_day, '') AS opens_day, coalesce(k.opens_used, 0) AS opens_used,
+			k.assigned_at
 		FROM crm_policies y LEFT JOIN crm_counters k ON k.tenant_id = y.tenant_id AND k.kind = y.kind AND k.user_id = ?
 		WHERE y.tenant_id = ? AND y.kind = ?`, string(user), string(user), n, string(r.kind)).Scan(ctx, &row)
 	return row.domain(), sinceFirstDay(err)

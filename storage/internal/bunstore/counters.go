@@ -27,18 +27,20 @@ type counterRow struct {
 	OpenLimit  int
 	OpensDay   kernel.Date
 	OpensUsed  int
+	AssignedAt moment
 }
 
 func (r counterRow) domain() customer.Counter {
 	return customer.Counter{
 		User: r.UserID, Places: r.Places, Cap: r.Cap, DailyQuota: r.DailyQuota, ClaimsDay: r.ClaimsDay, ClaimsUsed: r.ClaimsUsed,
 		OpenLimit: r.OpenLimit, OpensDay: r.OpensDay, OpensUsed: r.OpensUsed,
+		AssignedAt: time.Time(r.AssignedAt),
 	}
 }
 
 // counterSQL reads counter rows with the limits that hold: the member's own, else the tenant's.
 const counterSQL = `SELECT m.user_id, m.places, coalesce(m.own_cap, y.cap) AS cap, coalesce(m.own_daily_quota, y.daily_quota) AS daily_quota,
-	m.claims_day, m.claims_used, coalesce(m.own_open_limit, y.open_limit) AS open_limit, m.opens_day, m.opens_used
+	m.claims_day, m.claims_used, coalesce(m.own_open_limit, y.open_limit) AS open_limit, m.opens_day, m.opens_used, m.assigned_at
 	FROM crm_counters m JOIN crm_policies y ON y.tenant_id = m.tenant_id AND y.kind = m.kind
 	WHERE m.tenant_id = ? AND m.kind = ? AND m.user_id IN (?) ORDER BY m.user_id`
 
@@ -68,11 +70,34 @@ func (c *counters) Lock(ctx context.Context, tenant kernel.TenantID, users ...ke
 	if err := c.raw(text, n, c.kind, bun.List(users)).Scan(ctx, &rows); err != nil {
 		return nil, err
 	}
+	return toCounters(rows), nil
+}
+
+func toCounters(rows []counterRow) []customer.Counter {
 	found := make([]customer.Counter, len(rows))
 	for i, r := range rows {
 		found[i] = r.domain()
 	}
-	return found, nil
+	return found
+}
+
+// Look see [customer.CounterRepository].
+func (c *counters) Look(ctx context.Context, tenant kernel.TenantID, users ...kernel.UserID) ([]customer.Counter, error) {
+	n, err := c.tenant(ctx, tenant)
+	if err != nil || len(users) == 0 {
+		return nil, err
+	}
+	values := make(tuples, len(users))
+	for i, u := range users {
+		values[i] = tuple{u}
+	}
+	var rows []counterRow
+	err = c.raw(`WITH u (user_id) AS (VALUES ?)
+		SELECT DISTINCT u.user_id, coalesce(k.places, 0) AS places, coalesce(k.own_cap, y.cap) AS cap, coalesce(k.own_daily_quota, y.daily_quota) AS daily_quota,
+			coalesce(k.claims_day, '') AS claims_day, coalesce(k.claims_used, 0) AS claims_used, k.assigned_at
+		FROM crm_policies y CROSS JOIN u LEFT JOIN crm_counters k ON k.tenant_id = y.tenant_id AND k.kind = y.kind AND k.user_id = u.user_id
+		WHERE y.tenant_id = ? AND y.kind = ? ORDER BY u.user_id`, values, n, c.kind).Scan(ctx, &rows)
+	return toCounters(rows), err
 }
 
 // AddPlaces see [customer.CounterRepository].

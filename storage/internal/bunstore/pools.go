@@ -22,7 +22,7 @@ func poolRowOf(n int64, p *pool.Pool) poolRow {
 	return poolRow{
 		TenantID: n, ID: p.ID, Kind: p.Kind, Name: p.Name, Description: p.Description, Public: p.Public, IsDefault: p.IsDefault, Priority: p.Priority,
 		Protection: p.Protection.Microseconds(), CoolDown: p.CoolDown.Microseconds(), ClaimCondition: p.ClaimCondition,
-		Counting: p.Counting, CalendarID: nullID(p.Calendar),
+		Counting: p.Counting, CalendarID: nullID(p.Calendar), AssignNew: p.AssignNew,
 		Version: p.Version, CreatedAt: moment(p.CreatedAt), UpdatedAt: moment(p.UpdatedAt),
 	}
 }
@@ -32,7 +32,7 @@ func (r *poolRow) domain() *pool.Pool {
 		ID: r.ID, Kind: r.Kind, Name: r.Name, Description: r.Description, Public: r.Public, IsDefault: r.IsDefault, Priority: r.Priority,
 		Settings: pool.Settings{
 			Protection: time.Duration(r.Protection) * time.Microsecond, CoolDown: time.Duration(r.CoolDown) * time.Microsecond,
-			ClaimCondition: r.ClaimCondition, Counting: r.Counting, Calendar: team.CalendarID(r.CalendarID),
+			ClaimCondition: r.ClaimCondition, Counting: r.Counting, Calendar: team.CalendarID(r.CalendarID), AssignNew: r.AssignNew,
 		},
 		Version: r.Version, CreatedAt: time.Time(r.CreatedAt), UpdatedAt: time.Time(r.UpdatedAt),
 	}

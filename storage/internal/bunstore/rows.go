@@ -18,7 +18,7 @@ import (
 // models is every row type.
 var models = []any{
 	(*tenantRow)(nil), (*memberRow)(nil), (*departmentRow)(nil), (*roleRow)(nil), (*calendarRow)(nil), (*poolRow)(nil), (*poolMemberRow)(nil),
-	(*ruleRow)(nil), (*reasonRow)(nil), (*customerRow)(nil), (*factsRow)(nil), (*contactRow)(nil), (*addressRow)(nil), (*tagRow)(nil),
+	(*ruleRow)(nil), (*territoryRow)(nil), (*reasonRow)(nil), (*customerRow)(nil), (*factsRow)(nil), (*contactRow)(nil), (*addressRow)(nil), (*tagRow)(nil),
 	(*customerTagRow)(nil), (*interactionRow)(nil), (*orderRow)(nil), (*operationRow)(nil), (*auditRow)(nil), (*eventRow)(nil),
 }
 
@@ -258,6 +258,7 @@ type poolRow struct {
 	ClaimCondition string
 	Counting       pool.Counting
 	CalendarID     nullID
+	AssignNew      bool
 	Version        int64
 	CreatedAt      moment
 	UpdatedAt      moment
@@ -278,6 +279,24 @@ type ruleRow struct {
 	pool.Rule
 	CreatedAt moment
 	UpdatedAt moment
+}
+
+type territoryRow struct {
+	bun.BaseModel `bun:"table:crm_territories,alias:v"`
+	TenantID      int64
+	ID            pool.TerritoryID
+	Kind          pool.Kind
+	Name          string
+	Regions       list[string]
+	Industries    list[string]
+	VIP           bool
+	DepartmentID  nullID
+	Members       list[kernel.UserID]
+	Priority      int
+	Enabled       bool
+	Version       int64
+	CreatedAt     moment
+	UpdatedAt     moment
 }
 
 // operationRow has no id: the database numbers the log in the order in which it is written.

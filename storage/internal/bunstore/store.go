@@ -112,7 +112,8 @@ func (t *tx) Requests() kernel.Requests                    { return (*requests)(
 func (t *tx) Pool(k pool.Kind) pool.Repository             { return &records{t, k, recordTables[k]} }
 func (t *tx) Pools(k pool.Kind) pool.PoolRepository        { return &pools{t, k} }
 
-func (t *tx) Policies(k pool.Kind) pool.PolicyRepository { return &pools{t, k} }
+func (t *tx) Policies(k pool.Kind) pool.PolicyRepository       { return &pools{t, k} }
+func (t *tx) Territories(k pool.Kind) pool.TerritoryRepository { return &territories{t, k} }
 
 func (t *tx) Counters(kind string) customer.CounterRepository     { return &counters{t, kind} }
 func (t *tx) Operations(kind string) customer.OperationRepository { return &operations{t, kind} }

@@ -133,6 +133,7 @@ var ofTenant = []struct{ table, key string }{
 	{"crm_counters", "kind, user_id"},
 	{"crm_policies", "kind"},
 	{"crm_reasons", "kind, sort"},
+	{"crm_territories", "id"},
 	{"crm_pool_rules", "id"},
 	{"crm_pool_members", "pool_id, user_id, department_id"},
 	{"crm_pools", "id"},
