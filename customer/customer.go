@@ -199,7 +199,16 @@ type Counter struct {
 	DailyQuota int // claims a day: the member's own, else the tenant's
 	ClaimsDay  kernel.Date
 	ClaimsUsed int // on ClaimsDay, over all pools
+	// Closed is set while the member is inactive. Whoever gives it something locks this row; so of a gift and a deactivation
+	// at once, either the deactivation waits for the gift, or the gift finds the row closed.
+	Closed bool
 }
 
-// Free is how many more places the member has; never negative, though a cap can be lowered below the places in use.
-func (c Counter) Free() int { return max(0, c.Cap-c.Places) }
+// Free is how many more places the member has: none when it is closed, and never negative, though a cap can be lowered below
+// the places in use.
+func (c Counter) Free() int {
+	if c.Closed {
+		return 0
+	}
+	return max(0, c.Cap-c.Places)
+}

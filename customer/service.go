@@ -19,6 +19,7 @@ type Service struct {
 	Addresses    *Addresses
 	Tags         *Tags
 	Interactions *Interactions
+	Tasks        *Tasks
 
 	core kernel.Service[Tx]
 }
@@ -27,7 +28,7 @@ type Service struct {
 func NewService(core kernel.Service[Tx]) *Service {
 	return &Service{
 		Contacts: &Contacts{core}, Addresses: &Addresses{core}, Tags: &Tags{core}, Interactions: &Interactions{core},
-		core: core,
+		Tasks: &Tasks{core}, core: core,
 	}
 }
 
@@ -357,6 +358,9 @@ func (s *Service) Restore(ctx context.Context, a kernel.Actor, id ID) (*Customer
 			op.To = next.OwnerID
 		} else {
 			next.Ownership = next.inPool(c.Now)
+			if err := c.Tx.Tasks().CancelOfOwners(ctx, a, c.Now, string(Restored), id); err != nil {
+				return nil, err
+			}
 		}
 		if err := save(ctx, c, "customer.restored", cur, &next); err != nil {
 			return nil, err
@@ -380,7 +384,7 @@ func hasPlace(ctx context.Context, c *kernel.Call[Tx], x *Customer) (bool, error
 		return false, err
 	}
 	counters, err := c.Tx.Counters(Kind).Lock(ctx, c.Actor.Tenant, x.OwnerID)
-	return err == nil && (!x.TakesPlace() || counters[0].Free() > 0), err
+	return err == nil && !counters[0].Closed && (!x.TakesPlace() || counters[0].Free() > 0), err
 }
 
 // inPool is the ownership after the record entered its pool.

@@ -166,7 +166,9 @@ func (s *Service[I]) giver(ctx context.Context, c *kernel.Call[Tx], records []Re
 	}
 	counters, err := c.Tx.Counters(string(s.kind)).Lock(ctx, c.Actor.Tenant, users...)
 	if i := slices.IndexFunc(counters, func(m customer.Counter) bool { return m.User == to }); i >= 0 {
-		g.counter = counters[i]
+		if g.counter = counters[i]; g.counter.Closed { // it was made inactive after its membership was read
+			g.member = nil
+		}
 	}
 	return g, err
 }
