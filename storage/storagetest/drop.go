@@ -82,6 +82,7 @@ func (b *bundle) fill(by crm.Actor) {
 	require.NoError(b.t, b.Customers.Contacts.Add(ctx, by, &customer.Contact{CustomerID: c.ID, FullName: "王"}))
 	require.NoError(b.t, b.Customers.Addresses.Add(ctx, by, &customer.Address{CustomerID: c.ID, Type: customer.Office, Province: "上海", City: "上海", Street: "1"}))
 	require.NoError(b.t, b.Customers.Interactions.Add(ctx, by, &customer.Interaction{CustomerID: c.ID, Type: customer.Call, Subject: "x"}))
+	require.NoError(b.t, b.Customers.Tasks.Create(ctx, by, &customer.Task{CustomerID: c.ID, OwnerID: "a1", Subject: "x", DueAt: b.now()}))
 	_, err = b.Customers.RecordDeal(ctx, by, customer.Deal{CustomerID: c.ID, Number: "1", At: b.now(), Amount: decimal.NewFromInt(1)})
 	require.NoError(b.t, err)
 }
