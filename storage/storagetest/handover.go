@@ -151,18 +151,19 @@ func testSuccessors(t *testing.T, open Open) {
 		ids := b.create(8, "li")
 		b.create(8, "wang") // two places left
 		require.NoError(t, b.Pool.Pools.SetLimits(t.Context(), boss, "head", pool.Limits{Cap: new(1)}))
+		require.NoError(t, b.Customers.SetStage(t.Context(), boss, ids[2], customer.Won, ""))
 		require.NoError(t, b.Customers.SetStage(t.Context(), boss, ids[7], customer.Won, ""))
 		x := b.task(li, "", ids[0])
 		opts := &crm.HandOverOptions{Successors: []crm.UserID{"wang", "head"}, Batch: 3}
 		plan := b.planned("li", opts)
 		report := b.handOver("li", opts)
 		requirePlanned(t, plan, report)
-		require.Equal(t, []kernel.UserID{"wang", "head", "wang", "", "", "", "", "head"}, b.owners(ids...))
+		require.Equal(t, []kernel.UserID{"wang", "head", "wang", "wang", "", "", "", "head"}, b.owners(ids...))
 		require.Equal(t, kernel.Handed{
-			Kind: "customer", Found: 8, ToPool: 4, To: map[crm.UserID]int{"wang": 2, "head": 2}, NoPlace: map[crm.UserID]int{"wang": 4, "head": 4},
+			Kind: "customer", Found: 8, ToPool: 3, To: map[crm.UserID]int{"wang": 3, "head": 2}, NoPlace: map[crm.UserID]int{"wang": 3, "head": 4},
 		}, report.Items[0])
 		require.Equal(t, []int{10, 1, 0}, []int{b.places("wang"), b.places("head"), b.places("li")})
-		require.Equal(t, []int{4, 4}, []int{b.operations(customer.HandedOver), b.operations(customer.Resigned)})
+		require.Equal(t, []int{5, 3}, []int{b.operations(customer.HandedOver), b.operations(customer.Resigned)})
 		c, o := b.get(ids[0]), b.last(ids[0])
 		require.Equal(t, []any{b.now().UTC(), kernel.UserID("li"), kernel.UserID("wang"), false}, []any{c.OwnedSince, o.From, o.To, o.OverCap})
 		require.True(t, c.PoolEnteredAt.IsZero() && c.FirstFollowupAt.IsZero())

@@ -11,7 +11,6 @@ import (
 
 	"github.com/openseas/crm"
 	"github.com/openseas/crm/customer"
-	"github.com/openseas/crm/kernel"
 	"github.com/openseas/crm/pool"
 )
 
@@ -42,6 +41,7 @@ func testHandOverRaces(t *testing.T, open Open) {
 		require.Zero(t, b.places("li"))
 		require.Equal(t, int(moved.Load()), b.operations(customer.HandedOver))
 		require.Equal(t, 40, b.count("SELECT count(*) FROM crm_operations WHERE from_owner = 'li'"), "each left it once")
+		require.Zero(t, b.count("SELECT count(*) FROM crm_operations WHERE action = 'hand_over' AND from_owner <> 'li'"))
 		require.Equal(t, 10, b.count("SELECT count(*) FROM crm_tasks WHERE owner_id = 'head' AND version = 2"))
 		require.Equal(t, 1, b.count("SELECT count(*) FROM crm_audit WHERE type = 'member.deactivated'"))
 		b.tasksAgree()
@@ -93,9 +93,17 @@ func testHandOverRaces(t *testing.T, open Open) {
 	testStragglers(t, open)
 }
 
-// A statement on PostgreSQL goes on with what it saw when it began, however long it waits for a row meanwhile.
-func testStragglers(t *testing.T, open Open) {
-	for name, take := range map[string]func(b *bundle, id customer.ID) error{
+// waiting returns when so many statements wait for a row.
+func (b *bundle) waiting(n int) {
+	b.t.Helper()
+	require.Eventually(b.t, func() bool {
+		return b.count("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'") >= n
+	}, 10*time.Second, time.Millisecond)
+}
+
+// gifts are the ways in which li gets something, with the id of a customer in the pool.
+func gifts() map[string]func(b *bundle, id customer.ID) error {
+	return map[string]func(b *bundle, id customer.ID) error{
 		"a claim": func(b *bundle, id customer.ID) error { return b.Pool.Claim(b.t.Context(), li, id) },
 		"a claim with many": func(b *bundle, id customer.ID) error {
 			_, err := b.Pool.ClaimMany(b.t.Context(), li, []customer.ID{id}, pool.AllOrNothing)
@@ -105,28 +113,73 @@ func testStragglers(t *testing.T, open Open) {
 		"a task": func(b *bundle, id customer.ID) error {
 			return b.Customers.Tasks.Create(b.t.Context(), boss, &customer.Task{Subject: "x", OwnerID: "li", CustomerID: id, DueAt: b.now()})
 		},
-	} {
-		t.Run(name+" that began before and waits for a row comes too late", func(t *testing.T) {
+	}
+}
+
+// A statement on PostgreSQL goes on with what it saw when it began, however long it waits for a row meanwhile.
+func testStragglers(t *testing.T, open Open) {
+	for name, give := range gifts() {
+		t.Run(name+" that began before and waits for the customer comes too late", func(t *testing.T) {
 			b := setup(t, open)
 			if !b.postgres() {
 				t.Skip("one writer at a time")
 			}
-			id := b.create(1, "")[0]
+			id, got := b.create(1, "")[0], make(chan error, 1)
 			tx := b.begin()
 			_, err := tx.ExecContext(t.Context(), "SELECT 1 FROM crm_customers WHERE id = $1 FOR UPDATE", int64(id))
 			require.NoError(t, err)
-			got := make(chan error, 1)
-			go func() { got <- take(b, id) }()
-			require.Eventually(t, func() bool {
-				return b.count("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'") > 0
-			}, 10*time.Second, time.Millisecond)
+			go func() { got <- give(b, id) }()
+			b.waiting(1)
 			b.handOver("li", nil)
 			require.NoError(t, tx.Rollback())
-			require.Error(t, <-got)
-			require.Empty(t, b.owner(id))
-			require.Zero(t, b.count("SELECT count(*) FROM crm_tasks"))
-			require.Equal(t, kernel.UserID(""), b.get(id).LastOwner)
-			b.tasksAgree()
+			b.requireNothing(<-got)
+		})
+		t.Run(name+" that waits for the counter behind the hand-over comes too late", func(t *testing.T) {
+			b := setup(t, open)
+			if !b.postgres() {
+				t.Skip("one writer at a time")
+			}
+			id, got, over := b.create(1, "")[0], make(chan error, 1), make(chan error, 1)
+			b.create(1, "li")
+			tx := b.begin()
+			_, err := tx.ExecContext(t.Context(), "SELECT 1 FROM crm_counters WHERE user_id = 'li' FOR UPDATE")
+			require.NoError(t, err)
+			go func() {
+				_, err := b.HandOver.Run(t.Context(), admin, "li", nil)
+				over <- err
+			}()
+			b.waiting(1)
+			go func() { got <- give(b, id) }()
+			b.waiting(2)
+			require.NoError(t, tx.Rollback())
+			require.NoError(t, <-over)
+			b.requireNothing(<-got)
 		})
 	}
+	t.Run("a release waits for a task that is being made for its customer, and cancels it", func(t *testing.T) {
+		b := setup(t, open)
+		if !b.postgres() {
+			t.Skip("one writer at a time")
+		}
+		id, got := b.create(1, "li")[0], make(chan error, 1)
+		tx := b.begin()
+		x := &customer.Task{Subject: "x", CustomerID: id, DueAt: b.now()}
+		require.NoError(t, b.In(tx).Customers.Tasks.Create(t.Context(), li, x))
+		go func() { got <- b.Pool.Release(t.Context(), head, id, nil) }()
+		b.waiting(1)
+		require.NoError(t, tx.Commit())
+		require.NoError(t, <-got)
+		require.Equal(t, customer.TaskCancelled, b.taskNow(x.ID).State)
+		b.tasksAgree()
+	})
+}
+
+// requireNothing demands that a gift to li failed, and that li has nothing.
+func (b *bundle) requireNothing(err error) {
+	b.t.Helper()
+	require.Error(b.t, err)
+	require.False(b.t, errors.Is(err, crm.ErrRetry), err)
+	require.Zero(b.t, b.count("SELECT count(*) FROM crm_customers WHERE owner_id = 'li'"))
+	require.Zero(b.t, b.count("SELECT count(*) FROM crm_tasks WHERE owner_id = 'li'"))
+	b.tasksAgree()
 }
