@@ -140,6 +140,7 @@ func testStragglers(t *testing.T, open Open) {
 				t.Skip("one writer at a time")
 			}
 			id, got, over := b.create(1, "")[0], make(chan error, 1), make(chan error, 1)
+			require.NoError(t, b.Customers.SetStage(t.Context(), boss, id, customer.Won, ""), "it takes no place, which there is none of")
 			b.create(1, "li")
 			tx := b.begin()
 			_, err := tx.ExecContext(t.Context(), "SELECT 1 FROM crm_counters WHERE user_id = 'li' FOR UPDATE")
