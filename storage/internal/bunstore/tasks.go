@@ -159,7 +159,7 @@ func (c *tasks) LockOpen(
 	}
 	var rows []taskRow
 	q := t.db.NewSelect().Model(&rows).Where("j.tenant_id = ?", n).Where("j.owner_id = ?", owner).Where("j.state = ?", customer.TaskOpen).
-		Where("j.id > ?", int64(after)).Order("j.id").Limit(int64(atMost))
+		Where("+j.id > ?", int64(after)).OrderExpr("+j.id").Limit(int64(atMost))
 	err = t.lockTasks(q).Conn(t.conn).Scan(ctx)
 	return toTasks(rows), err
 }
@@ -218,12 +218,15 @@ type tasksOf struct {
 	Reason    string        // why
 }
 
+// SQLite, without statistics, takes the tables of a CROSS JOIN as they are written; and +j.id is j.id, but no reason to walk
+// all tasks of the tenant in its order.
+//
 // The statement of Postgres takes the tasks in the order of their ids, as everybody does; the customers' rows are locked. The
 // seq of a task's event is its version.
 const (
-	findTasks = `SELECT j.id, j.owner_id FROM crm_tasks AS j JOIN crm_customers AS t ON t.tenant_id = j.tenant_id AND t.id = j.customer_id
-			AND t.{owner} = j.owner_id
-		WHERE j.tenant_id = ?tenant AND j.customer_id IN (?ids) AND j.state = 'open' ORDER BY j.id`
+	findTasks = `SELECT j.id, j.owner_id FROM crm_tasks AS j CROSS JOIN crm_customers AS t
+		WHERE j.tenant_id = ?tenant AND j.customer_id IN (?ids) AND j.state = 'open'
+			AND t.tenant_id = j.tenant_id AND t.id = j.customer_id AND t.{owner} = j.owner_id ORDER BY +j.id`
 	taskAudit = `INSERT INTO crm_audit (tenant_id, subject_kind, subject_id, kind, record_id, type, actor, reason, request, at, before, after)
 		SELECT ?tenant, 'task', x.id, 'task', x.id, ?type, ?by, nullif(?why, ''), ?request, ?now, {before}, ?after FROM {x} AS x`
 	taskEvent = `INSERT INTO crm_outbox (tenant_id, subject_kind, subject_id, seq, kind, record_id, type, actor, request, at, data)

@@ -23,8 +23,9 @@ CREATE TABLE crm_tasks (
 );
 -- due per member
 CREATE INDEX crm_ix_tasks_owner ON crm_tasks (tenant_id, owner_id, state, due_at, id);
--- of a customer; what a release closes
-CREATE INDEX crm_ix_tasks_customer ON crm_tasks (tenant_id, customer_id, state, due_at, id) WHERE customer_id IS NOT NULL;
+CREATE INDEX crm_ix_tasks_customer ON crm_tasks (tenant_id, customer_id, due_at, id) WHERE customer_id IS NOT NULL;
+-- what a release cancels
+CREATE INDEX crm_ix_tasks_open ON crm_tasks (tenant_id, customer_id) WHERE state = 'open' AND customer_id IS NOT NULL;
 CREATE INDEX crm_ix_tasks_due ON crm_tasks (tenant_id, due_at, id);
 
 -- The row that every gift to a member locks says whether it may get anything at all.
