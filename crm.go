@@ -150,7 +150,8 @@ func wire(s storage.Store, o Options, cache *team.Cache) *CRM {
 	}
 	c.HandOver = &HandOver{
 		kernel.Service[storage.Tx]{Unit: unit(s, func(tx storage.Tx) storage.Tx { return tx }), Authority: authority, Clock: o.Clock},
-		c.Team.Members, []handsOver{c.Pool, c.Customers.Tasks},
+		c.Team.Members,
+		[]handsOver{c.Pool, c.Customers.Tasks},
 	}
 	return c
 }

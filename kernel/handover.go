@@ -41,22 +41,23 @@ type Handed struct {
 }
 
 // Give counts one record for a member.
-func (h *Handed) Give(to UserID) { count(&h.To, to) }
+func (h *Handed) Give(to UserID) { h.To = oneMore(h.To, to) }
 
 // Pass counts one record that a member did not get.
 func (h *Handed) Pass(by UserID, noPlace bool) {
 	if noPlace {
-		count(&h.NoPlace, by)
+		h.NoPlace = oneMore(h.NoPlace, by)
 		return
 	}
-	count(&h.NoMember, by)
+	h.NoMember = oneMore(h.NoMember, by)
 }
 
-func count(m *map[UserID]int, user UserID) {
-	if *m == nil {
-		*m = map[UserID]int{}
+func oneMore(m map[UserID]int, user UserID) map[UserID]int {
+	if m == nil {
+		m = map[UserID]int{}
 	}
-	(*m)[user]++
+	m[user]++
+	return m
 }
 
 // Plus adds up what two batches of one kind did.

@@ -16,10 +16,9 @@ import (
 )
 
 // member adds a seller of the department Sales.
-func (b *bundle) member(user crm.UserID, regions ...string) crm.Actor {
+func (b *bundle) member(user crm.UserID, regions ...string) {
 	b.t.Helper()
 	require.NoError(b.t, b.Team.Members.Add(b.t.Context(), boss, team.Member{User: user, Role: team.Seller, Department: b.sales, Regions: regions}))
-	return crm.Actor{Tenant: "acme", User: user}
 }
 
 // regional makes customers of li's in these regions.
@@ -41,20 +40,21 @@ func (b *bundle) owners(ids ...customer.ID) (owners []kernel.UserID) {
 	return owners
 }
 
-func (b *bundle) handOver(user crm.UserID, opts *crm.HandOverOptions) crm.HandOverReport {
+// handOver hands over what li has.
+func (b *bundle) handOver(opts *crm.HandOverOptions) crm.HandOverReport {
 	b.t.Helper()
-	report, err := b.HandOver.Run(b.t.Context(), admin, user, opts)
+	report, err := b.HandOver.Run(b.t.Context(), admin, "li", opts)
 	require.NoError(b.t, err)
 	return report
 }
 
 // planned is the plan, which must be what the hand-over then does, and must write nothing.
-func (b *bundle) planned(user crm.UserID, opts *crm.HandOverOptions) crm.HandOverPlan {
+func (b *bundle) planned(opts *crm.HandOverOptions) crm.HandOverPlan {
 	b.t.Helper()
 	const everything = `SELECT (SELECT count(*) FROM crm_audit) + (SELECT count(*) FROM crm_operations) + (SELECT count(*) FROM crm_counters)
 		+ (SELECT sum(version) FROM crm_members) + (SELECT coalesce(sum(version), 0) FROM crm_customers) + (SELECT coalesce(sum(version), 0) FROM crm_tasks)`
 	before := b.count(everything)
-	plan, err := b.HandOver.Plan(b.t.Context(), admin, user, opts)
+	plan, err := b.HandOver.Plan(b.t.Context(), admin, "li", opts)
 	require.NoError(b.t, err)
 	require.Equal(b.t, before, b.count(everything))
 	return plan
@@ -85,7 +85,7 @@ func testHandOver(t *testing.T, open Open) {
 		by := admin
 		by.Request = "r1"
 		opts := &crm.HandOverOptions{Reason: "resigned", Note: "by\nMarch"}
-		plan := b.planned("li", opts)
+		plan := b.planned(opts)
 		require.Equal(t, crm.HandOverPlan{User: "li", Superior: "head", Items: []kernel.Handed{
 			{Kind: "customer", Found: 4, ToPool: 4},
 			{Kind: "task", Found: 2, To: map[crm.UserID]int{"head": 2}, WithOwner: 1},
@@ -118,11 +118,11 @@ func testHandOver(t *testing.T, open Open) {
 		b := setup(t, open)
 		b.create(2, "li")
 		b.task(li, "", 0)
-		b.handOver("li", nil)
+		b.handOver(nil)
 		before := b.count("SELECT count(*) FROM crm_audit")
 		empty := crm.HandOverReport{User: "li", Superior: "head", Items: []kernel.Handed{{Kind: "customer"}, {Kind: "task"}}}
-		require.Equal(t, empty, b.handOver("li", nil))
-		require.Equal(t, crm.HandOverPlan(empty), b.planned("li", nil))
+		require.Equal(t, empty, b.handOver(nil))
+		require.Equal(t, crm.HandOverPlan(empty), b.planned(nil))
 		require.Equal(t, before, b.count("SELECT count(*) FROM crm_audit"))
 		b.tasksAgree()
 	})
@@ -131,7 +131,7 @@ func testHandOver(t *testing.T, open Open) {
 		id, free := b.create(1, "li")[0], b.create(1, "")[0]
 		require.NoError(t, b.Team.Members.Deactivate(t.Context(), boss, "li"))
 		b.tasksAgree()
-		b.handOver("li", &crm.HandOverOptions{Successors: []crm.UserID{"wang"}})
+		b.handOver(&crm.HandOverOptions{Successors: []crm.UserID{"wang"}})
 		require.Equal(t, kernel.UserID("wang"), b.owner(id))
 		require.NoError(t, b.Team.Members.Activate(t.Context(), boss, "li"))
 		require.NoError(t, b.Pool.Claim(t.Context(), li, free))
@@ -155,8 +155,8 @@ func testSuccessors(t *testing.T, open Open) {
 		require.NoError(t, b.Customers.SetStage(t.Context(), boss, ids[7], customer.Won, ""))
 		x := b.task(li, "", ids[0])
 		opts := &crm.HandOverOptions{Successors: []crm.UserID{"wang", "head"}, Batch: 3}
-		plan := b.planned("li", opts)
-		report := b.handOver("li", opts)
+		plan := b.planned(opts)
+		report := b.handOver(opts)
 		requirePlanned(t, plan, report)
 		require.Equal(t, []kernel.UserID{"wang", "head", "wang", "wang", "", "", "", "head"}, b.owners(ids...))
 		require.Equal(t, kernel.Handed{
@@ -177,7 +177,7 @@ func testSuccessors(t *testing.T, open Open) {
 			b.policy(func(p *pool.Policy) { p.Cap = 2 })
 			ids := b.create(2, "li")
 			b.create(2-free, "wang")
-			b.handOver("li", &crm.HandOverOptions{Successors: []crm.UserID{"wang"}})
+			b.handOver(&crm.HandOverOptions{Successors: []crm.UserID{"wang"}})
 			require.Equal(t, want, b.owners(ids...))
 			b.tasksAgree()
 		})
@@ -189,8 +189,8 @@ func testSuccessors(t *testing.T, open Open) {
 		require.NoError(t, b.Pool.Pools.SetLimits(t.Context(), boss, "hangzhou", pool.Limits{Cap: new(1)}))
 		ids := b.regional("330106", "3302", "330102", "", "44", "31", "33")
 		opts := &crm.HandOverOptions{Successors: []crm.UserID{"wang", "east", "hangzhou"}, Batch: 2}
-		plan := b.planned("li", opts)
-		report := b.handOver("li", opts)
+		plan := b.planned(opts)
+		report := b.handOver(opts)
 		require.Equal(t, []kernel.UserID{"hangzhou", "east", "east", "wang", "east", "east", "east"}, b.owners(ids...))
 		require.Equal(t, map[crm.UserID]int{"hangzhou": 1}, report.Items[0].NoPlace)
 		requirePlanned(t, plan, report)
@@ -201,8 +201,8 @@ func testSuccessors(t *testing.T, open Open) {
 		home := b.pool("closed", 0, pool.Member{User: "li"}, pool.Member{User: "wang"})
 		ids := append(b.at(home, 2, "li"), b.create(2, "li")...)
 		opts := &crm.HandOverOptions{Successors: []crm.UserID{"head", "wang"}}
-		plan := b.planned("li", opts)
-		report := b.handOver("li", opts)
+		plan := b.planned(opts)
+		report := b.handOver(opts)
 		require.Equal(t, []kernel.UserID{"wang", "wang", "head", "wang"}, b.owners(ids...))
 		require.Equal(t, map[crm.UserID]int{"head": 2}, report.Items[0].NoMember)
 		requirePlanned(t, plan, report)
@@ -213,7 +213,7 @@ func testSuccessors(t *testing.T, open Open) {
 		ids := b.create(2, "li")
 		require.NoError(t, b.Customers.Blacklist(t.Context(), boss, ids[0], "x"))
 		require.NoError(t, b.Customers.Delete(t.Context(), boss, ids[1], b.get(ids[1]).Version))
-		require.Equal(t, 1, b.handOver("li", &crm.HandOverOptions{Successors: []crm.UserID{"wang"}}).Items[0].Found)
+		require.Equal(t, 1, b.handOver(&crm.HandOverOptions{Successors: []crm.UserID{"wang"}}).Items[0].Found)
 		c, err := b.Customers.Restore(t.Context(), boss, ids[1])
 		require.NoError(t, err)
 		require.Equal(t, []kernel.UserID{"wang", ""}, []kernel.UserID{b.owner(ids[0]), c.OwnerID})
@@ -383,7 +383,7 @@ func testHandOverStops(t *testing.T, open Open) {
 	t.Run("a successor that leaves during the run gets no more", func(t *testing.T) {
 		b := setup(t, open)
 		ids := b.create(4, "li")
-		report := b.handOver("li", &crm.HandOverOptions{Successors: []crm.UserID{"wang"}, Batch: 2, Progress: func(crm.HandOverReport) {
+		report := b.handOver(&crm.HandOverOptions{Successors: []crm.UserID{"wang"}, Batch: 2, Progress: func(crm.HandOverReport) {
 			require.NoError(t, b.Team.Members.Deactivate(t.Context(), boss, "wang"))
 		}})
 		require.Equal(t, []kernel.UserID{"wang", "wang", "", ""}, b.owners(ids...))

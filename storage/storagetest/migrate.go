@@ -62,7 +62,7 @@ func testMigrate(t *testing.T, open Open) {
 		require.NoError(t, b.Team.Members.Activate(t.Context(), boss, "li"))
 		require.Equal(t, 1, b.count("SELECT count(*) FROM crm_counters WHERE closed"))
 		b.task(li, "", ids[0])
-		require.Equal(t, 2, b.handOver("li", nil).Items[0].ToPool)
+		require.Equal(t, 2, b.handOver(nil).Items[0].ToPool)
 	})
 	t.Run("by several at once: one applies each, all succeed", func(t *testing.T) {
 		t.Parallel()

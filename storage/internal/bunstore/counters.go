@@ -29,7 +29,9 @@ type counterRow struct {
 }
 
 func (r counterRow) domain() customer.Counter {
-	return customer.Counter{User: r.UserID, Places: r.Places, Cap: r.Cap, DailyQuota: r.DailyQuota, ClaimsDay: r.ClaimsDay, ClaimsUsed: r.ClaimsUsed, Closed: r.Closed}
+	return customer.Counter{
+		User: r.UserID, Places: r.Places, Cap: r.Cap, DailyQuota: r.DailyQuota, ClaimsDay: r.ClaimsDay, ClaimsUsed: r.ClaimsUsed, Closed: r.Closed,
+	}
 }
 
 // counterSQL reads counter rows with the limits that hold: the member's own, else the tenant's.
