@@ -206,7 +206,7 @@ func unique[T int64 | PoolID | kernel.UserID](items []T) []T {
 func seat(ctx context.Context, c *kernel.Call[Tx], cs []*Customer, outcomes []Outcome, toPool bool) (homeless []ID, err error) {
 	places := map[kernel.UserID]int{}
 	for i, x := range cs {
-		if outcomes[i].Err == nil && x.TakesPlace() {
+		if outcomes[i].Err == nil && x.OwnerID != "" { // also who needs no place locks the counter: it may be closed
 			places[x.OwnerID] = 0
 		}
 	}
@@ -222,13 +222,13 @@ func seat(ctx context.Context, c *kernel.Call[Tx], cs []*Customer, outcomes []Ou
 	if err != nil {
 		return nil, err
 	}
-	free, limit := map[kernel.UserID]int{}, map[kernel.UserID]int{}
+	free, limit, closed := map[kernel.UserID]int{}, map[kernel.UserID]int{}, map[kernel.UserID]bool{}
 	for _, m := range counters {
-		free[m.User], limit[m.User] = m.Free(), m.Cap
+		free[m.User], limit[m.User], closed[m.User] = m.Free(), m.Cap, m.Closed
 	}
 	for i, x := range cs {
 		switch {
-		case outcomes[i].Err != nil || !x.TakesPlace():
+		case outcomes[i].Err != nil || !x.TakesPlace() && !closed[x.OwnerID]:
 		case free[x.OwnerID] > 0:
 			free[x.OwnerID]--
 			places[x.OwnerID]++

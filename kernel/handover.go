@@ -60,9 +60,9 @@ func oneMore(m map[UserID]int, user UserID) map[UserID]int {
 	return m
 }
 
-// Plus adds up what two batches of one kind did.
+// Plus adds up what two batches of one kind did; where the next one begins is not part of a sum.
 func (h Handed) Plus(more Handed) Handed {
-	h.Kind, h.Next, h.Turn = more.Kind, more.Next, more.Turn
+	h.Kind = more.Kind
 	h.Found, h.ToPool, h.Kept, h.WithOwner = h.Found+more.Found, h.ToPool+more.ToPool, h.Kept+more.Kept, h.WithOwner+more.WithOwner
 	h.To, h.NoPlace, h.NoMember = sum(h.To, more.To), sum(h.NoPlace, more.NoPlace), sum(h.NoMember, more.NoMember)
 	return h

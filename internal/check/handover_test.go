@@ -56,12 +56,14 @@ func leaveChild(o order, out *told) error {
 // requireLeft hands over what is left, and demands that everything of the member's was moved, and once.
 func requireLeft(t *testing.T, h *house, user crm.UserID, customers, tasks int) {
 	t.Helper()
-	require.Zero(t, h.count("SELECT count(*) FROM crm_members WHERE user_id = '"+string(user)+"' AND inactive_since IS NULL"), "the first transaction")
+	of := " FROM crm_operations WHERE action = 'hand_over' AND from_owner = '" + string(user) + "'"
+	if h.count("SELECT count(*)"+of) > 0 {
+		require.Zero(t, h.count("SELECT count(*) FROM crm_members WHERE user_id = '"+string(user)+"' AND inactive_since IS NULL"), "the first transaction")
+	}
 	require.NoError(t, insist(func() error {
 		_, err := h.HandOver.Run(t.Context(), boss, user, &crm.HandOverOptions{Successors: []crm.UserID{"li", "wang"}, Superior: "head"})
 		return err
 	}))
-	of := " FROM crm_operations WHERE action = 'hand_over' AND from_owner = '" + string(user) + "'"
 	require.Equal(t, []int{customers, customers}, []int{h.count("SELECT count(*)" + of), h.count("SELECT count(DISTINCT record_id)" + of)})
 	require.Zero(t, h.count("SELECT count(*) FROM crm_customers WHERE owner_id = '"+string(user)+"'"))
 	require.Zero(t, h.count("SELECT count(*) FROM crm_tasks WHERE owner_id = '"+string(user)+"'"))
@@ -85,8 +87,9 @@ func TestHandOversAreKilledAndGoOn(t *testing.T) {
 				second.begin()
 			}
 			first.begin()
-			told := ""
-			first.next(&told) // the member is inactive, and one batch is done
+			if told := ""; round%3 > 0 { // else it may be killed before the member is inactive
+				first.next(&told) // one batch is done
+			}
 			time.Sleep(wait)
 			first.kill()
 			interrupted = first.end() != nil

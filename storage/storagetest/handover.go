@@ -66,7 +66,7 @@ func requirePlanned(t *testing.T, plan crm.HandOverPlan, report crm.HandOverRepo
 	for _, items := range [][]kernel.Handed{plan.Items, report.Items} {
 		require.Len(t, items, 2)
 		for i := range items {
-			items[i].WithOwner, items[i].Turn = 0, 0
+			items[i].WithOwner = 0
 		}
 	}
 	require.Equal(t, plan, crm.HandOverPlan(report))
