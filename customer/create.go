@@ -222,22 +222,23 @@ func seat(ctx context.Context, c *kernel.Call[Tx], cs []*Customer, outcomes []Ou
 	if err != nil {
 		return nil, err
 	}
-	free, limit, closed := map[kernel.UserID]int{}, map[kernel.UserID]int{}, map[kernel.UserID]bool{}
+	byOwner := make(map[kernel.UserID]Counter, len(counters))
 	for _, m := range counters {
-		free[m.User], limit[m.User], closed[m.User] = m.Free(), m.Cap, m.Closed
+		byOwner[m.User] = m
 	}
 	for i, x := range cs {
+		m := byOwner[x.OwnerID]
+		m.Places += places[x.OwnerID]
 		switch {
-		case outcomes[i].Err != nil || !x.TakesPlace() && !closed[x.OwnerID]:
-		case free[x.OwnerID] > 0:
-			free[x.OwnerID]--
-			places[x.OwnerID]++
+		case outcomes[i].Err != nil || x.OwnerID == "":
+		case m.seats(x):
+			places[x.OwnerID] += x.places()
 		case toPool:
 			x.Ownership = Ownership{PoolID: x.PoolID}
 		default:
 			outcomes[i] = Outcome{Did: WasRefused, Err: &kernel.Error{
 				Code: kernel.ErrRefused, Field: "owner_id", Reason: NoPlace,
-				Err: fmt.Errorf("%s has all %d places in use", x.OwnerID, limit[x.OwnerID]),
+				Err: fmt.Errorf("%s has all %d places in use", x.OwnerID, m.Cap),
 			}}
 			homeless = append(homeless, x.ID)
 		}

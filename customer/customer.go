@@ -154,6 +154,14 @@ func (c *Customer) TakesPlace() bool {
 	return c.OwnerID != "" && c.DeletedAt.IsZero() && c.Stage != Won
 }
 
+// places is how many places it takes.
+func (c *Customer) places() int {
+	if c.TakesPlace() {
+		return 1
+	}
+	return 0
+}
+
 // Facts are what rules, grades, tiers and audiences read of a customer: one row per customer, kept in the transaction of
 // whatever changes them. Counts are never negative.
 type Facts struct {
@@ -212,3 +220,6 @@ func (c Counter) Free() int {
 	}
 	return max(0, c.Cap-c.Places)
 }
+
+// seats tells whether the member may get the customer.
+func (c Counter) seats(x *Customer) bool { return !c.Closed && (!x.TakesPlace() || c.Free() > 0) }

@@ -384,7 +384,7 @@ func hasPlace(ctx context.Context, c *kernel.Call[Tx], x *Customer) (bool, error
 		return false, err
 	}
 	counters, err := c.Tx.Counters(Kind).Lock(ctx, c.Actor.Tenant, x.OwnerID)
-	return err == nil && !counters[0].Closed && (!x.TakesPlace() || counters[0].Free() > 0), err
+	return err == nil && counters[0].seats(x), err
 }
 
 // inPool is the ownership after the record entered its pool.
