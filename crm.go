@@ -95,6 +95,7 @@ type CRM struct {
 	Team      *team.Service
 	Customers *customer.Service
 	Pool      *pool.Service[customer.ID]
+	HandOver  *HandOver // when a member leaves
 
 	store storage.Store
 	opts  Options
@@ -137,7 +138,7 @@ func (c *CRM) In(tx storage.Conn) *CRM { return wire(c.store.Join(tx), c.opts, c
 func wire(s storage.Store, o Options, cache *team.Cache) *CRM {
 	teams := unit(s, func(tx storage.Tx) team.Tx { return tx })
 	authority := team.NewAuthority(teams, o.Clock, cache, s.Joined())
-	return &CRM{
+	c := &CRM{
 		store: s, opts: o, cache: cache,
 		Team: team.NewService(kernel.Service[team.Tx]{Unit: teams, Authority: authority, Clock: o.Clock}, cache, customer.MaskJSON),
 		Customers: customer.NewService(kernel.Service[customer.Tx]{
@@ -147,6 +148,12 @@ func wire(s storage.Store, o Options, cache *team.Cache) *CRM {
 			Unit: unit(s, func(tx storage.Tx) pool.Tx { return tx }), Authority: authority, Clock: o.Clock,
 		}),
 	}
+	c.HandOver = &HandOver{
+		kernel.Service[storage.Tx]{Unit: unit(s, func(tx storage.Tx) storage.Tx { return tx }), Authority: authority, Clock: o.Clock},
+		c.Team.Members,
+		[]handsOver{c.Pool, c.Customers.Tasks},
+	}
+	return c
 }
 
 // poolOf shows the pool its repositories of a transaction that customers have begun: unit gave them a storage.Tx.

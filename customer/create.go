@@ -217,7 +217,7 @@ func unique[T int64 | PoolID | kernel.UserID](items []T) []T {
 func seekers(cs []*Customer, outcomes []Outcome) map[kernel.UserID]int {
 	places := map[kernel.UserID]int{}
 	for i, x := range cs {
-		if outcomes[i].Err == nil && x.TakesPlace() {
+		if outcomes[i].Err == nil && x.OwnerID != "" { // also who needs no place locks the counter: it may be closed
 			places[x.OwnerID] = 0
 		}
 	}
@@ -242,22 +242,23 @@ func seat(
 	if err != nil {
 		return nil, err
 	}
-	free, limit := map[kernel.UserID]int{}, map[kernel.UserID]int{}
+	byOwner := make(map[kernel.UserID]Counter, len(counters))
 	for _, m := range counters {
-		free[m.User], limit[m.User] = m.Free(), m.Cap
+		byOwner[m.User] = m
 	}
 	for i, x := range cs {
+		m := byOwner[x.OwnerID]
+		m.Places += places[x.OwnerID]
 		switch {
-		case outcomes[i].Err != nil || !x.TakesPlace():
-		case free[x.OwnerID] > 0:
-			free[x.OwnerID]--
-			places[x.OwnerID]++
+		case outcomes[i].Err != nil || x.OwnerID == "":
+		case m.seats(x):
+			places[x.OwnerID] += x.places()
 		case toPool:
 			x.Ownership = Ownership{PoolID: x.PoolID}
 		default:
 			outcomes[i] = Outcome{Did: WasRefused, Err: &kernel.Error{
 				Code: kernel.ErrRefused, Field: "owner_id", Reason: NoPlace,
-				Err: fmt.Errorf("%s has all %d places in use", x.OwnerID, limit[x.OwnerID]),
+				Err: fmt.Errorf("%s has all %d places in use", x.OwnerID, m.Cap),
 			}}
 			homeless = append(homeless, x.ID)
 		}

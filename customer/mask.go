@@ -139,6 +139,11 @@ var interactionSecrets = []secret[Interaction]{
 	documentOf("attachments", arrayMark, func(i *Interaction) *json.RawMessage { return &i.Attachments }),
 }
 
+var taskSecrets = []secret[Task]{
+	textOf("subject", MaskText, func(t *Task) *string { return &t.Subject }),
+	textOf("note", MaskText, func(t *Task) *string { return &t.Note }),
+}
+
 // Mask hides remarks and reasons, which are free text.
 func (c *Customer) Mask() { hide(c, customerSecrets); c.Masked = true }
 
@@ -150,6 +155,9 @@ func (a *Address) Mask() { hide(a, addressSecrets); a.Masked = true }
 
 // Mask hides subject, content, next action and attachments. When it was, of which kind, and who wrote it, stay.
 func (i *Interaction) Mask() { hide(i, interactionSecrets); i.Masked = true }
+
+// Mask hides subject and note. Whose task it is, until when and how it ended, stay.
+func (t *Task) Mask() { hide(t, taskSecrets); t.Masked = true }
 
 // Mask hides the note, and the reason of a lock, which no list of the tenant holds. Other reasons stay.
 func (o *Operation) Mask() {
@@ -223,11 +231,18 @@ func (i *Interaction) veil(on bool) {
 	}
 }
 
+func (t *Task) veil(on bool) {
+	if t.Masked = on; on {
+		t.Mask()
+	}
+}
+
 // Of customers the row itself tells whether they lie in a pool; of children the repository does, or their customer.
 func customerInPool(c *Customer) bool       { return c.OwnerID == "" }
 func contactInPool(c *Contact) bool         { return c.Masked }
 func addressInPool(a *Address) bool         { return a.Masked }
 func interactionInPool(i *Interaction) bool { return i.Masked }
+func taskInPool(t *Task) bool               { return t.Masked }
 
 // childOf tells it of every child of one customer.
 func childOf[X any](of *Customer) func(X) bool {
@@ -241,6 +256,7 @@ var secretNames = func() map[string]func(string) string {
 	addSecrets(all, contactSecrets)
 	addSecrets(all, addressSecrets)
 	addSecrets(all, interactionSecrets)
+	addSecrets(all, taskSecrets)
 	return all
 }()
 

@@ -106,6 +106,10 @@ var (
 	}
 )
 
+var secretTask = Task{
+	ID: 5, CustomerID: 1, Subject: secretText, Note: secretText, OwnerID: "li", DueAt: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC), State: TaskOpen,
+}
+
 func requireNoSecret(t *testing.T, v any) []byte {
 	t.Helper()
 	text, err := json.Marshal(v)
@@ -118,12 +122,12 @@ func requireNoSecret(t *testing.T, v any) []byte {
 
 // What Mask does to a record MaskJSON does to its JSON, so that the trail shows what reads show.
 func TestMaskAndMaskJSONAgree(t *testing.T) {
-	c, k, a, i := secretCustomer, secretContact, secretAddress, secretInteraction
+	c, k, a, i, j := secretCustomer, secretContact, secretAddress, secretInteraction, secretTask
 	for _, x := range []struct {
 		whole any
 		mask  func()
 		shown any
-	}{{secretCustomer, c.Mask, &c}, {secretContact, k.Mask, &k}, {secretAddress, a.Mask, &a}, {secretInteraction, i.Mask, &i}} {
+	}{{secretTask, j.Mask, &j}, {secretCustomer, c.Mask, &c}, {secretContact, k.Mask, &k}, {secretAddress, a.Mask, &a}, {secretInteraction, i.Mask, &i}} {
 		whole, err := json.Marshal(x.whole)
 		require.NoError(t, err)
 		require.Contains(t, string(whole), "secret")
@@ -163,7 +167,7 @@ func TestEveryTextIsMaskedOrKnownToBePublic(t *testing.T) {
 	public := strings.Fields(`id code name type level standing stage industry size credit_rating source region province city district
 		acquired_on service_agent brand external_system external_id owner_id last_owner created_by updated_by
 		full_name last_name first_name title birthday preferred postal_code contact_name
-		direction outcome staff session_tag`)
+		direction outcome staff session_tag state reason closed_by`)
 	known := map[string]bool{}
 	for _, name := range public {
 		known[name] = true
@@ -181,22 +185,26 @@ func TestEveryTextIsMaskedOrKnownToBePublic(t *testing.T) {
 			}
 		}
 	}
-	for _, typ := range []reflect.Type{reflect.TypeFor[Customer](), reflect.TypeFor[Contact](), reflect.TypeFor[Address](), reflect.TypeFor[Interaction]()} {
+	for _, typ := range []reflect.Type{
+		reflect.TypeFor[Customer](), reflect.TypeFor[Contact](), reflect.TypeFor[Address](), reflect.TypeFor[Interaction](), reflect.TypeFor[Task](),
+	} {
 		walk(typ)
 	}
 }
 
 func TestMaskedRecordsCannotBeWritten(t *testing.T) {
-	c, k, a, i := secretCustomer, secretContact, secretAddress, secretInteraction
+	c, k, a, i, j := secretCustomer, secretContact, secretAddress, secretInteraction, secretTask
 	c.Mask()
 	k.Mask()
 	a.Mask()
 	i.Mask()
+	j.Mask()
 	_, err1 := c.draft()
 	_, err2 := k.draft()
 	_, err3 := a.draft()
 	_, err4 := i.draft()
-	for _, err := range []error{err1, err2, err3, err4} {
+	_, err5 := j.draft()
+	for _, err := range []error{err1, err2, err3, err4, err5} {
 		require.ErrorIs(t, err, Masked)
 	}
 	// Nor without the flag, which a form may have lost: field by field.
@@ -204,6 +212,7 @@ func TestMaskedRecordsCannotBeWritten(t *testing.T) {
 	requireSentBack(t, secretContact, contactSecrets)
 	requireSentBack(t, secretAddress, addressSecrets)
 	requireSentBack(t, secretInteraction, interactionSecrets)
+	requireSentBack(t, secretTask, taskSecrets)
 }
 
 func requireSentBack[T any](t *testing.T, stored T, secrets []secret[T]) {

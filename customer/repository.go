@@ -17,6 +17,7 @@ type Tx interface {
 	Addresses() AddressRepository
 	Tags() TagRepository
 	Interactions() InteractionRepository
+	Tasks() TaskRepository
 	Deals() DealRepository
 }
 

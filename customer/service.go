@@ -21,6 +21,7 @@ type Service struct {
 	Addresses    *Addresses
 	Tags         *Tags
 	Interactions *Interactions
+	Tasks        *Tasks
 
 	core     kernel.Service[Tx]
 	assigner Assigner
@@ -30,7 +31,7 @@ type Service struct {
 func NewService(core kernel.Service[Tx], assigner Assigner) *Service {
 	return &Service{
 		Contacts: &Contacts{core}, Addresses: &Addresses{core}, Tags: &Tags{core}, Interactions: &Interactions{core},
-		core: core, assigner: assigner,
+		Tasks: &Tasks{core}, core: core, assigner: assigner,
 	}
 }
 
@@ -364,6 +365,9 @@ func (s *Service) Restore(ctx context.Context, a kernel.Actor, id ID) (*Customer
 			op.To = next.OwnerID
 		} else {
 			next.Ownership = next.inPool(c.Now)
+			if err := c.Tx.Tasks().CancelOfOwners(ctx, a, c.Now, string(Restored), id); err != nil {
+				return nil, err
+			}
 		}
 		if err := save(ctx, c, "customer.restored", cur, &next); err != nil {
 			return nil, err
@@ -389,7 +393,7 @@ func hasPlace(ctx context.Context, c *kernel.Call[Tx], x *Customer) (bool, error
 		return false, err
 	}
 	counters, err := c.Tx.Counters(Kind).Lock(ctx, c.Actor.Tenant, x.OwnerID)
-	return err == nil && (!x.TakesPlace() || counters[0].Free() > 0), err
+	return err == nil && counters[0].seats(x), err
 }
 
 // inPool is the ownership after the record entered its pool.

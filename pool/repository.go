@@ -99,6 +99,8 @@ type Repository interface {
 	Locked(ctx context.Context, t kernel.TenantID, owner kernel.UserID, now time.Time, but int64) (int, error)
 	// SetLock see LockChange.
 	SetLock(ctx context.Context, l LockChange) error
+	// OwnedBy must return ids, beyond an id, of records that the member owns, at most a number, in order.
+	OwnedBy(ctx context.Context, t kernel.TenantID, owner kernel.UserID, after int64, atMost int) ([]int64, error)
 	// Owned must count the tenant's records that have an owner.
 	Owned(ctx context.Context, t kernel.TenantID) (int, error)
 	// Due must count the records that the sweep would release now.

@@ -153,7 +153,9 @@ func (s *Service[I]) claimLocked(ctx context.Context, c *kernel.Call[Tx], ids []
 	if err != nil {
 		return res, err
 	}
-	judge.counter = counters[0]
+	if judge.counter = counters[0]; judge.counter.Closed { // the claimer was made inactive after its membership was read
+		judge.belongs = nil
+	}
 	mv := Move{Action: customer.Claimed, By: c.Actor, Now: c.Now, Day: c.Today(), To: c.Actor.User}
 	for _, id := range ids {
 		if no := judge.refuse(int64(id)); no != nil {

@@ -200,7 +200,8 @@ func (s *Members) Update(ctx context.Context, a kernel.Actor, m Member) (*Member
 	})
 }
 
-// Deactivate stops a member from acting at once, in every process as far as claims go; its customers stay where they are.
+// Deactivate stops a member from acting at once, in every process as far as claims go; its customers stay where they are
+// until somebody hands them over (crm.HandOver).
 func (s *Members) Deactivate(ctx context.Context, a kernel.Actor, user kernel.UserID) error {
 	_, err := s.change(ctx, a, "team.Members.Deactivate", user, user, func(_ context.Context, c *kernel.Call[Tx], cur *Member) error {
 		if cur.Active() {

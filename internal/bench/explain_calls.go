@@ -143,6 +143,14 @@ var explainCalls = []explainCall{
 			return c.Customers.Update(ctx, li, found)
 		})
 	}},
+	{"Due tasks of a seller (Tasks.List), first page", func(ctx context.Context, x *explained) error {
+		_, err := x.kept.Customers.Tasks.List(ctx, li, customer.TaskFilter{Owners: []crm.UserID{li.User}, States: []customer.TaskState{customer.TaskOpen}}, crm.Page{})
+		return err
+	}},
+	{"Plan of a hand-over to two successors (HandOver.Plan)", func(ctx context.Context, x *explained) error {
+		_, err := x.kept.HandOver.Plan(ctx, admin, li.User, &crm.HandOverOptions{Successors: []crm.UserID{seller(1), seller(2)}})
+		return err
+	}},
 	{"Timeline, first page of 100 of a thousand entries", func(ctx context.Context, x *explained) error {
 		_, err := x.kept.Customers.Timeline(ctx, admin, customer.ID(x.d.id(0, 0)), crm.Page{Limit: 100})
 		return err

@@ -59,6 +59,7 @@ var roles = map[string]func(o order, t *told) error{
 	"sweep":     sweepChild,
 	"assign":    assignChild,
 	"newcomers": newcomersChild,
+	"leave":     leaveChild,
 }
 
 func child(role string) int {

@@ -232,6 +232,10 @@ var truths = map[string]string{
 	"the log does not replay to the lock": `SELECT count(*) FROM crm_customers c WHERE c.deleted_at IS NULL AND (c.lock_until IS NOT NULL) <>
 		(coalesce((SELECT o.action FROM crm_operations o WHERE o.tenant_id = c.tenant_id AND o.kind = 'customer' AND o.record_id = c.id AND o.action <> 'move'
 			ORDER BY o.id DESC LIMIT 1), '') = 'lock')`,
+	"a task's events are not its versions": `SELECT count(*) FROM crm_tasks j WHERE j.version <> (SELECT count(*) FROM crm_outbox e
+		WHERE e.tenant_id = j.tenant_id AND e.subject_kind = 'task' AND e.subject_id = j.id)`,
+	"a counter is open or closed, and its member is not": `SELECT count(*) FROM crm_members m LEFT JOIN crm_counters k ON k.tenant_id = m.tenant_id
+		AND k.user_id = m.user_id AND k.kind = 'customer' WHERE (m.inactive_since IS NOT NULL) <> coalesce(k.closed, false)`,
 	"a request without an outcome": `SELECT count(*) FROM crm_requests WHERE outcome IS NULL`,
 }
 

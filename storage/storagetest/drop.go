@@ -93,6 +93,7 @@ func (b *bundle) fill(by crm.Actor) {
 	_, err = b.Pool.Open(ctx, crm.Actor{Tenant: by.Tenant, User: "a1"}, lying.ID)
 	require.NoError(b.t, err)
 	require.NoError(b.t, b.Customers.Delete(ctx, by, lying.ID, lying.Version))
+	require.NoError(b.t, b.Customers.Tasks.Create(ctx, by, &customer.Task{CustomerID: c.ID, OwnerID: "a1", Subject: "x", DueAt: b.now()}))
 	_, err = b.Customers.RecordDeal(ctx, by, customer.Deal{CustomerID: c.ID, Number: "1", At: b.now(), Amount: decimal.NewFromInt(1)})
 	require.NoError(b.t, err)
 }

@@ -34,6 +34,7 @@ type secretive struct {
 	contact     customer.ContactID
 	address     customer.AddressID
 	interaction customer.InteractionID
+	task        customer.TaskID
 }
 
 func setupSecretive(t *testing.T, open Open) *secretive {
@@ -57,6 +58,8 @@ func setupSecretive(t *testing.T, open Open) *secretive {
 		Attachments: json.RawMessage(`["s3cret.pdf"]`),
 	}
 	require.NoError(t, b.Customers.Interactions.Add(ctx, li, i))
+	j := &customer.Task{CustomerID: c.ID, Subject: hiddenText, Note: hiddenText, DueAt: b.now().Add(day)}
+	require.NoError(t, b.Customers.Tasks.Create(ctx, li, j))
 	b.tag("VIP")
 	b.put([]string{"VIP"}, c.ID)
 	require.NoError(t, b.Customers.SetStage(ctx, li, c.ID, customer.Lost, hiddenText))
@@ -67,7 +70,7 @@ func setupSecretive(t *testing.T, open Open) *secretive {
 	require.NoError(t, b.Pool.Release(ctx, head, c.ID, &pool.ReleaseOptions{Reason: "no budget", Note: hiddenText}))
 	b.deliver(func(context.Context, kernel.Event) error { return errors.New("down") },
 		&team.RelayOptions{Backoff: team.Backoff{First: time.Second, Longest: time.Second, Attempts: 1}})
-	return &secretive{b, c.ID, x.ID, a.ID, i.ID}
+	return &secretive{b, c.ID, x.ID, a.ID, i.ID, j.ID}
 }
 
 // reads are all calls that return something of a customer, by service and method.
@@ -99,6 +102,8 @@ func (b *secretive) reads(who crm.Actor) map[string]func() (any, error) {
 		"Interactions.Get":      func() (any, error) { return call(c.Interactions.Get(ctx, who, b.interaction)) },
 		"Interactions.List":     func() (any, error) { return call(c.Interactions.List(ctx, who, b.id, crm.Page{})) },
 		"Interactions.Pending":  func() (any, error) { return call(c.Interactions.Pending(ctx, who, "li", time.Time{}, crm.Page{})) },
+		"Tasks.Get":             func() (any, error) { return call(c.Tasks.Get(ctx, who, b.task)) },
+		"Tasks.List":            func() (any, error) { return call(c.Tasks.List(ctx, who, customer.TaskFilter{}, crm.Page{})) },
 		"Pool.Log":              func() (any, error) { return call(b.Pool.Log(ctx, who, customer.OperationFilter{}, crm.Page{})) },
 		"Pool.Explain":          func() (any, error) { return call(b.Pool.Explain(ctx, who, b.id)) },
 		"Pool.DueAt":            func() (any, error) { return call(b.Pool.DueAt(ctx, who, b.id)) },
@@ -116,7 +121,7 @@ func (b *secretive) reads(who crm.Actor) map[string]func() (any, error) {
 var showing = []string{
 	"Customers.Get", "Customers.GetMany", "Customers.GetByKey", "Customers.GetManyByKey", "Customers.List", "Customers.Timeline",
 	"Contacts.Get", "Contacts.List", "Contacts.Find", "Addresses.Get", "Addresses.List",
-	"Interactions.Get", "Interactions.List", "Interactions.Pending", "Pool.Log", "Trail.Audit", "Trail.Events", "Relay.Dead",
+	"Interactions.Get", "Interactions.List", "Interactions.Pending", "Tasks.Get", "Tasks.List", "Pool.Log", "Trail.Audit", "Trail.Events", "Relay.Dead",
 }
 
 // writing are the methods that are no reads. Those that return a record have a sub-test of their own.
@@ -127,8 +132,9 @@ var writing = []string{
 	"Addresses.Add", "Addresses.Update", "Addresses.Delete", "Addresses.Restore", "Addresses.MakeDefault",
 	"Tags.Create", "Tags.Update", "Tags.Delete", "Tags.Put", "Tags.Take",
 	"Interactions.Add", "Interactions.Update", "Interactions.Complete", "Interactions.Delete",
+	"Tasks.Create", "Tasks.Update", "Tasks.Done", "Tasks.Cancel", "Tasks.HandOver",
 	"Pool.Claim", "Pool.ClaimMany", "Pool.Release", "Pool.ReleaseMany", "Pool.Assign", "Pool.AssignMany", "Pool.Lock", "Pool.Unlock",
-	"Pool.MoveToPool", "Pool.Recycle", "Pool.UseDefaults", "Pool.PurgeOpens", "Pool.AutoAssign", "Pool.AutoAssignPool",
+	"Pool.MoveToPool", "Pool.Recycle", "Pool.UseDefaults", "Pool.PurgeOpens", "Pool.AutoAssign", "Pool.AutoAssignPool", "Pool.HandOver",
 	"Pool.Open", // shows it whole, and counts: see testOpens
 	"Trail.Report", "Relay.Deliver", "Relay.Purge", "Relay.Retry", "Relay.Skip",
 }
@@ -152,7 +158,7 @@ func testMasking(t *testing.T, open Open) {
 		reads, known := b.reads(li), map[string]bool{}
 		for name, service := range map[string]any{
 			"Customers": b.Customers, "Contacts": b.Customers.Contacts, "Addresses": b.Customers.Addresses, "Tags": b.Customers.Tags,
-			"Interactions": b.Customers.Interactions, "Pool": b.Pool, "Trail": b.Team.Trail, "Relay": b.Team.Relay,
+			"Interactions": b.Customers.Interactions, "Tasks": b.Customers.Tasks, "Pool": b.Pool, "Trail": b.Team.Trail, "Relay": b.Team.Relay,
 		} {
 			typ := reflect.TypeOf(service)
 			require.Positive(t, typ.NumMethod())

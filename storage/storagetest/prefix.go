@@ -54,6 +54,10 @@ func Prefix(t *testing.T, prefix string, open func(t *testing.T, prefix string) 
 	report, err := b.Pool.Recycle(ctx, boss, all)
 	require.NoError(t, err)
 	require.Positive(t, report.Released)
+	kept := b.create(1, "li")[0]
+	require.NoError(t, b.Customers.Tasks.Create(ctx, li, &customer.Task{CustomerID: kept, Subject: "x", DueAt: b.now()}))
+	_, err = b.HandOver.Run(ctx, boss, "li", &crm.HandOverOptions{Successors: []crm.UserID{"head"}})
+	require.NoError(t, err)
 	require.NoError(t, b.Team.DropTenant(ctx, boss, nil))
 	require.NoError(t, store.MigrateDown(ctx, 0))
 }

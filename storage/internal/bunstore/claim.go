@@ -37,7 +37,8 @@ const (
 			AND (c.stage = 'won' OR coalesce(x.own_cap, y.cap) > 0) AND coalesce(x.own_daily_quota, y.daily_quota) > 0
 		ON CONFLICT (tenant_id, kind, user_id) DO UPDATE SET places = k.places + excluded.places, claims_day = excluded.claims_day,
 			claims_used = CASE WHEN k.claims_day = excluded.claims_day THEN k.claims_used ELSE 0 END + 1
-		WHERE (excluded.places = 0 OR k.places < coalesce(k.own_cap, (SELECT y.cap FROM crm_policies AS y WHERE y.tenant_id = :tenant AND y.kind = :kind)))
+		WHERE NOT k.closed
+			AND (excluded.places = 0 OR k.places < coalesce(k.own_cap, (SELECT y.cap FROM crm_policies AS y WHERE y.tenant_id = :tenant AND y.kind = :kind)))
 			AND CASE WHEN k.claims_day = excluded.claims_day THEN k.claims_used ELSE 0 END
 				< coalesce(k.own_daily_quota, (SELECT y.daily_quota FROM crm_policies AS y WHERE y.tenant_id = :tenant AND y.kind = :kind))
 		RETURNING user_id`
@@ -137,7 +138,8 @@ func (r *records) Counter(ctx context.Context, tenant kernel.TenantID, user kern
 	err = r.raw(`SELECT ? AS user_id, coalesce(k.places, 0) AS places, coalesce(k.own_cap, y.cap) AS cap,
 			coalesce(k.own_daily_quota, y.daily_quota) AS daily_quota, coalesce(k.claims_day, '') AS claims_day, coalesce(k.claims_used, 0) AS claims_used,
 			coalesce(k.own_open_limit, y.open_limit) AS open_limit, coalesce(k.opens_day, '') AS opens_day, coalesce(k.opens_used, 0) AS opens_used,
-			k.assigned_at
+			k.assigned_at,
+			coalesce(k.closed, false) AS closed
 		FROM crm_policies y LEFT JOIN crm_counters k ON k.tenant_id = y.tenant_id AND k.kind = y.kind AND k.user_id = ?
 		WHERE y.tenant_id = ? AND y.kind = ?`, string(user), string(user), n, string(r.kind)).Scan(ctx, &row)
 	return row.domain(), sinceFirstDay(err)

@@ -3,6 +3,7 @@ package bunstore
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -10,6 +11,7 @@ import (
 	"github.com/openseas/crm/customer"
 	"github.com/openseas/crm/kernel"
 	"github.com/openseas/crm/pool"
+	"github.com/openseas/crm/team"
 )
 
 type counters struct {
@@ -28,19 +30,20 @@ type counterRow struct {
 	OpensDay   kernel.Date
 	OpensUsed  int
 	AssignedAt moment
+	Closed     bool
 }
 
 func (r counterRow) domain() customer.Counter {
 	return customer.Counter{
 		User: r.UserID, Places: r.Places, Cap: r.Cap, DailyQuota: r.DailyQuota, ClaimsDay: r.ClaimsDay, ClaimsUsed: r.ClaimsUsed,
 		OpenLimit: r.OpenLimit, OpensDay: r.OpensDay, OpensUsed: r.OpensUsed,
-		AssignedAt: time.Time(r.AssignedAt),
+		AssignedAt: time.Time(r.AssignedAt), Closed: r.Closed,
 	}
 }
 
 // counterSQL reads counter rows with the limits that hold: the member's own, else the tenant's.
 const counterSQL = `SELECT m.user_id, m.places, coalesce(m.own_cap, y.cap) AS cap, coalesce(m.own_daily_quota, y.daily_quota) AS daily_quota,
-	m.claims_day, m.claims_used, coalesce(m.own_open_limit, y.open_limit) AS open_limit, m.opens_day, m.opens_used, m.assigned_at
+	m.claims_day, m.claims_used, coalesce(m.own_open_limit, y.open_limit) AS open_limit, m.opens_day, m.opens_used, m.assigned_at, m.closed
 	FROM crm_counters m JOIN crm_policies y ON y.tenant_id = m.tenant_id AND y.kind = m.kind
 	WHERE m.tenant_id = ? AND m.kind = ? AND m.user_id IN (?) ORDER BY m.user_id`
 
@@ -196,4 +199,32 @@ func (o *operations) List(
 		}
 	}
 	return ops, nil
+}
+
+// closeCounters notes on the members' counters, of every kind of record, whether they may get anything. A claim tests and
+// locks that row: one that is under way ends first, and one that began earlier finds it closed. Only who is inactive is given
+// a row for it.
+func (t *tx) closeCounters(ctx context.Context, n int64, ms []*team.Member) error {
+	var closed tuples
+	var open []kernel.UserID
+	for _, m := range slices.SortedFunc(slices.Values(ms), func(a, b *team.Member) int { return strings.Compare(string(a.User), string(b.User)) }) {
+		if m.Active() {
+			open = append(open, m.User)
+			continue
+		}
+		for kind := range recordTables {
+			closed = append(closed, tuple{n, string(kind), m.User, 0, true})
+		}
+	}
+	for part := range slices.Chunk(closed, t.batch()) {
+		if _, err := t.exec(ctx, `INSERT INTO crm_counters AS k (tenant_id, kind, user_id, places, closed) VALUES ?
+			ON CONFLICT (tenant_id, kind, user_id) DO UPDATE SET closed = excluded.closed`, part); err != nil {
+			return err
+		}
+	}
+	if len(open) == 0 {
+		return nil
+	}
+	_, err := t.exec(ctx, "UPDATE crm_counters SET closed = false WHERE tenant_id = ? AND user_id IN (?) AND closed", n, bun.List(open))
+	return err
 }

@@ -112,7 +112,10 @@ func (r *members) Update(ctx context.Context, tenant kernel.TenantID, ms ...*tea
 	for i, m := range ms {
 		rows[i] = memberRowOf(n, m)
 	}
-	return put(ctx, t, rows)
+	if err := put(ctx, t, rows); err != nil {
+		return err
+	}
+	return t.closeCounters(ctx, n, ms)
 }
 
 // List see [team.MemberRepository].

@@ -87,6 +87,9 @@ func (r *records) Move(ctx context.Context, mv pool.Move) error {
 	if err := r.moveCounters(ctx, n, mv); err != nil {
 		return err
 	}
+	if err := r.moveTasks(ctx, n, mv, ids); err != nil {
+		return err
+	}
 	set := "owner_id = NULL, owned_since = NULL, last_owner = owner_id, pool_entered_at = ?now"
 	if mv.To != "" {
 		set = "owner_id = ?to, owned_since = ?now, pool_entered_at = NULL, first_followup_at = NULL, last_followup_at = NULL"
@@ -201,6 +204,10 @@ func pastOf(a customer.Action) string {
 		return ".unlocked"
 	case customer.TakenOff:
 		return ".removed"
+	case customer.Resigned:
+		return ".resigned"
+	case customer.HandedOver:
+		return ".handed_over"
 	}
 	return ".released"
 }
@@ -211,6 +218,17 @@ func firstText(texts ...string) string {
 		return ""
 	}
 	return texts[i]
+}
+
+// OwnedBy see [pool.Repository].
+func (r *records) OwnedBy(ctx context.Context, tenant kernel.TenantID, owner kernel.UserID, after int64, atMost int) (ids []int64, err error) {
+	n, err := r.tenant(ctx, tenant)
+	if err != nil {
+		return nil, err
+	}
+	err = r.raw("SELECT id FROM "+r.table+" WHERE tenant_id = ? AND owner_id = ? AND deleted_at IS NULL AND id > ? ORDER BY id LIMIT ?",
+		n, string(owner), after, atMost).Scan(ctx, &ids)
+	return ids, err
 }
 
 // Owned see [pool.Repository].

@@ -19,7 +19,7 @@ import (
 var models = []any{
 	(*tenantRow)(nil), (*memberRow)(nil), (*departmentRow)(nil), (*roleRow)(nil), (*calendarRow)(nil), (*poolRow)(nil), (*poolMemberRow)(nil),
 	(*ruleRow)(nil), (*territoryRow)(nil), (*reasonRow)(nil), (*customerRow)(nil), (*factsRow)(nil), (*contactRow)(nil), (*addressRow)(nil), (*tagRow)(nil),
-	(*customerTagRow)(nil), (*interactionRow)(nil), (*orderRow)(nil), (*operationRow)(nil), (*auditRow)(nil), (*eventRow)(nil),
+	(*customerTagRow)(nil), (*interactionRow)(nil), (*taskRow)(nil), (*orderRow)(nil), (*operationRow)(nil), (*auditRow)(nil), (*eventRow)(nil),
 }
 
 // ownershipCols shadows customer.Ownership in every row that embeds an aggregate with an owner. Among embedded columns of
@@ -165,6 +165,19 @@ type interactionRow struct {
 	CreatedAt    moment
 	UpdatedAt    moment
 	DeletedAt    moment
+}
+
+type taskRow struct {
+	bun.BaseModel `bun:"table:crm_tasks,alias:j"`
+	TenantID      int64
+	customer.Task
+	CustomerID nullID
+	DueAt      moment
+	ClosedAt   moment
+	ClosedBy   nullText
+	CreatedAt  moment
+	UpdatedAt  moment
+	Masked     bool `bun:",scanonly"` // no column: its customer tells
 }
 
 // orderRow is a host's order; for now it comes from Customers.RecordDeal.

@@ -99,6 +99,7 @@ func (t *tx) Contacts() customer.ContactRepository         { return (*contacts)(
 func (t *tx) Addresses() customer.AddressRepository        { return (*addresses)(t) }
 func (t *tx) Tags() customer.TagRepository                 { return (*tags)(t) }
 func (t *tx) Interactions() customer.InteractionRepository { return (*interactions)(t) }
+func (t *tx) Tasks() customer.TaskRepository               { return (*tasks)(t) }
 func (t *tx) Deals() customer.DealRepository               { return (*deals)(t) }
 func (t *tx) Tenants() team.TenantRepository               { return (*tenants)(t) }
 func (t *tx) Members() team.MemberRepository               { return (*members)(t) }

@@ -153,8 +153,14 @@ func (r *records) releaseAtOnce(ctx context.Context, n int64, s pool.Sweep, d du
 	args := r.sweepArgs(n, s)
 	args["winner"], args["where"], args["ids"] = d.winner, d.where, bun.List(free)
 	text := strings.NewReplacer("{from}", d.from, "{table}", r.table).Replace(releaseBatch)
-	err = r.raw(text, args).Scan(ctx, &rows)
-	return rows, err
+	if err = r.raw(text, args).Scan(ctx, &rows); err != nil || len(rows) == 0 {
+		return rows, err
+	}
+	gone := make([]int64, len(rows))
+	for i, x := range rows {
+		gone[i] = x.ID
+	}
+	return rows, r.sweepTasks(ctx, n, s, "last_owner", gone)
 }
 
 func (r *records) sweepArgs(n int64, s pool.Sweep) binds {
@@ -197,6 +203,9 @@ func (r *records) releaseStepwise(ctx context.Context, n int64, s pool.Sweep, d 
 			FROM `+r.table+` WHERE tenant_id = ?tenant AND id IN (?ids) ORDER BY id`, args); err != nil {
 			return nil, err
 		}
+	}
+	if err := r.sweepTasks(ctx, n, s, "owner_id", all); err != nil {
+		return nil, err
 	}
 	args["ids"] = bun.List(all)
 	for _, text := range []string{

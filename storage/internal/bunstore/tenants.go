@@ -123,6 +123,7 @@ var ofTenant = []struct{ table, key string }{
 	{"crm_operations", "id"},
 	{"crm_orders", "id"},
 	{"crm_interactions", "id"},
+	{"crm_tasks", "id"},
 	{"crm_customer_tags", "customer_id, tag_id"},
 	{"crm_tags", "id"},
 	{"crm_addresses", "id"},
