@@ -155,6 +155,8 @@ type Tx interface {
 	Pool(k Kind) Repository
 	Pools(k Kind) PoolRepository
 	Policies(k Kind) PolicyRepository
+	Dues(k Kind) DueRepository
+	Private(k Kind) PrivateRepository
 	Calendars() team.CalendarRepository
 	Counters(kind string) customer.CounterRepository
 	Operations(kind string) customer.OperationRepository
