@@ -56,6 +56,7 @@ var roles = map[string]func(o order, t *told) error{
 	"migrate": migrateChild,
 	"ack":     ackChild,
 	"sweep":   sweepChild,
+	"warn":    warnChild,
 }
 
 func child(role string) int {

@@ -233,6 +233,17 @@ func testWarnRules(t *testing.T, open Open) {
 		require.Equal(t, []pool.RuleID{rule.ID, second.ID, second.ID}, told)
 		b.agree()
 	})
+	t.Run("a lock keeps a customer from warn rules too", func(t *testing.T) {
+		b := setup(t, open)
+		b.rule(pool.Rule{Name: "warn", Condition: "followup_days >= 4", Action: pool.Warn})
+		b.rule(pool.Rule{Name: "release", Condition: "followup_days >= 40", Action: pool.Release})
+		id := b.create(1, "li")[0]
+		require.NoError(t, b.Pool.Lock(t.Context(), li, id, start.Add(6*day), "x"))
+		b.since(6*day - µs)
+		require.Zero(t, b.warn(nil).ByRule[0].Told)
+		b.since(6 * day)
+		require.Equal(t, 1, b.warn(nil).ByRule[0].Told)
+	})
 	t.Run("a warn rule above a release rule keeps the customer, and so it is not due", func(t *testing.T) {
 		b := setup(t, open)
 		b.rule(pool.Rule{Name: "release", Condition: "followup_days >= 5", Action: pool.Release})
