@@ -16,6 +16,8 @@ import (
 // dues is what the warning run has noted of the records of one kind.
 type dues struct{ records }
 
+func (t *tx) Dues(k pool.Kind) pool.DueRepository { return &dues{records{t, k, recordTables[k]}} }
+
 // dueRow is a note.
 type dueRow struct {
 	bun.BaseModel `bun:"table:crm_due,alias:d"`

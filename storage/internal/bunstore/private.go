@@ -16,6 +16,11 @@ import (
 // private lists owned records of one kind.
 type private struct{ records }
 
+// Private is the repository of that.
+func (t *tx) Private(k pool.Kind) pool.PrivateRepository {
+	return &private{records{t, k, recordTables[k]}}
+}
+
 // mostArms is how many owners are each asked for by themselves. An index has the records of one owner in the order of the
 // list, not those of many: of each owner a page is read, and the pages are merged. Of more owners than that the whole
 // tenant is walked in the order of the list instead, of which they are then a large part.

@@ -110,11 +110,6 @@ func (t *tx) Pool(k pool.Kind) pool.Repository             { return &records{t, 
 func (t *tx) Pools(k pool.Kind) pool.PoolRepository        { return &pools{t, k} }
 
 func (t *tx) Policies(k pool.Kind) pool.PolicyRepository { return &pools{t, k} }
-func (t *tx) Dues(k pool.Kind) pool.DueRepository { return &dues{records{t, k, recordTables[k]}} }
-
-func (t *tx) Private(k pool.Kind) pool.PrivateRepository {
-	return &private{records{t, k, recordTables[k]}}
-}
 
 func (t *tx) Counters(kind string) customer.CounterRepository     { return &counters{t, kind} }
 func (t *tx) Operations(kind string) customer.OperationRepository { return &operations{t, kind} }
