@@ -35,10 +35,9 @@ type PrivateItem struct {
 // follow-ups and releases know nothing of them.
 type DueRepository interface {
 	// Near must return ids beyond an id, at most a number, in order, of records in the pool of the sweep that some rule may
-	// take, or tell of, between s.Now and an instant. It may return too many, and must not miss one.
-	Near(ctx context.Context, s Sweep, until time.Time, after int64, atMost int) ([]int64, error)
-	// Noted must return ids beyond an id, at most a number, in order, of notes of the pool with a due instant.
-	Noted(ctx context.Context, t kernel.TenantID, home ID, after int64, atMost int) ([]int64, error)
+	// take, or tell of, between s.Now and an instant, but for those whose note has the stamp and is right. It may return too
+	// many, and must not miss one. With an empty stamp no note is right.
+	Near(ctx context.Context, s Sweep, until time.Time, stamp string, after int64, atMost int) ([]int64, error)
 	// Hold is Repository.Lock but for the records that others hold: those are left out.
 	Hold(ctx context.Context, t kernel.TenantID, ids ...int64) ([]Record, error)
 	// Notes must return the notes that there are, by id.
@@ -47,12 +46,20 @@ type DueRepository interface {
 	Write(ctx context.Context, t kernel.TenantID, notes ...Note) error
 	// Tell must write the events, with their audit rows, of records that are held.
 	Tell(ctx context.Context, by kernel.Actor, now time.Time, events ...Told) error
-	// Worn must return ids beyond an id, at most a number, in order, of notes that do not count any more: their record has
-	// another owner or none, or they have a due instant and the record has changed since.
-	Worn(ctx context.Context, t kernel.TenantID, after int64, atMost int) ([]int64, error)
-	// Wipe must delete those of the notes whose ownership has ended, and take the due instant from those whose record has
-	// changed since. It must hold the records meanwhile, and leave out those that others hold.
+	// Doubtful must return notes beyond an id, at most a number, in order, that are not right any more: worn ones, which do
+	// not count or whose owner is no active member of the home pool; and those with a due instant, in one of the pools, whose
+	// record has another seq, that have none of the stamps, or whose NextAt has come.
+	Doubtful(ctx context.Context, t kernel.TenantID, now time.Time, pools []ID, stamps []string, after int64, atMost int) ([]Doubt, error)
+	// Wipe must delete those of the notes whose ownership has ended, and take the due instant from the others that are worn.
+	// It must hold the records meanwhile, and leave out those that others hold.
 	Wipe(ctx context.Context, t kernel.TenantID, ids ...int64) error
+}
+
+// Doubt is a note that is not right any more.
+type Doubt struct {
+	ID   int64
+	Pool ID
+	Worn bool // it does not count, and need not be judged
 }
 
 // PrivateRepository lists owned records of one kind for those who look after them.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/openseas/crm/kernel"
+	"github.com/openseas/crm/team"
 )
 
 // WarnOptions may be nil, and so may each field.
@@ -47,9 +48,8 @@ func (o *WarnOptions) check() (err error) {
 
 // WarnReport is what a warning run did.
 type WarnReport struct {
-	Looked int         `json:"looked"`           // at so many records that a rule may take soon, or tell of
-	Due    int         `json:"due"`              // of them a rule takes so many within the horizon
-	Noted  int         `json:"noted"`            // notes that were written: those of the others were right
+	Looked int         `json:"looked"`           // so many records were judged: those of which something is new
+	Noted  int         `json:"noted"`            // of so many a note was written
 	Warned int         `json:"warned"`           // events customer.due_soon
 	ByStep []StepCount `json:"by_step"`          // of these, from the longest step
 	ByRule []RuleTold  `json:"by_rule"`          // events customer.warned, by warn rule, pool by pool
@@ -97,19 +97,20 @@ func (s *Service[I]) Warn(ctx context.Context, a kernel.Actor, opts *WarnOptions
 	if err := run.plan(ctx); err != nil {
 		return report, kernel.Wrap(op, err)
 	}
-	for _, sweep := range run.sweeps {
-		if err := run.pool(ctx, sweep); err != nil {
+	for _, w := range run.warners {
+		if err := run.pool(ctx, w); err != nil {
 			return report, kernel.Wrap(op, err)
 		}
 	}
-	return report, kernel.Wrap(op, run.wipe(ctx))
+	return report, kernel.Wrap(op, run.rest(ctx))
 }
 
 // warnRun is one warning run under way. The pools and the instants of its sweeps are those of a recycle run.
 type warnRun[I RecordID] struct {
 	run[I]
-	o      WarnOptions
-	report *WarnReport
+	o       WarnOptions
+	warners []*warner
+	report  *WarnReport
 }
 
 // plan reads pools and rules. Also pools without a rule are looked at: their records may have notes of before.
@@ -131,13 +132,22 @@ func (r *warnRun[I]) plan(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		calendars, err := r.calendars(ctx, tx, pools)
+		if err != nil {
+			return err
+		}
 		for _, p := range pools {
 			own := slices.DeleteFunc(slices.Clone(rules), func(x *Rule) bool { return x.PoolID != p.ID })
 			sweep, err := newSweep(r.by, p, own, days[p.ID])
 			if err != nil {
 				return err
 			}
-			r.sweeps = append(r.sweeps, sweep)
+			r.at(sweep)
+			stamp, err := stampOf(sweep, r.rights.Zone, calendars[p.Calendar], &r.o)
+			if err != nil {
+				return err
+			}
+			r.warners = append(r.warners, &warner{sweep, r.o.Steps, r.o.Horizon, stamp})
 			for _, rule := range sweep.Rules {
 				if rule.Action == Warn {
 					r.report.ByRule = append(r.report.ByRule, RuleTold{Pool: p.ID, Rule: rule.ID, Name: rule.Name})
@@ -148,67 +158,108 @@ func (r *warnRun[I]) plan(ctx context.Context) error {
 	})
 }
 
-// pool walks two lists of one pool at once, in the order of the ids: what a rule may take soon, and what has a note. What
-// is in the second list only was due once, and its note goes.
-func (r *warnRun[I]) pool(ctx context.Context, sweep *Sweep) error {
+// calendars are the versions of those that the pools count by.
+func (r *warnRun[I]) calendars(ctx context.Context, tx Tx, pools []*Pool) (map[team.CalendarID]int64, error) {
+	var ids []team.CalendarID
+	for _, p := range pools {
+		if p.Calendar != 0 {
+			ids = append(ids, p.Calendar)
+		}
+	}
+	versions := map[team.CalendarID]int64{}
+	if len(ids) == 0 {
+		return versions, nil
+	}
+	found, err := tx.Calendars().Get(ctx, r.by.Tenant, ids...)
+	for _, c := range found {
+		versions[c.ID] = c.Version
+	}
+	return versions, err
+}
+
+// pool walks what a rule may take soon and whose note is not right, in the order of the ids.
+func (r *warnRun[I]) pool(ctx context.Context, w *warner) error {
 	for after := int64(0); ; {
-		var near, noted []int64
-		r.at(sweep)
+		var ids []int64
+		r.at(w.Sweep)
 		err := r.s.core.Unit(ctx, kernel.Read, func(ctx context.Context, tx Tx) (err error) {
-			dues := tx.Dues(r.s.kind)
-			if near, err = dues.Near(ctx, *sweep, sweep.Now.Add(r.o.Horizon), after, pageOfIDs); err == nil {
-				noted, err = dues.Noted(ctx, r.by.Tenant, sweep.Pool.ID, after, pageOfIDs)
-			}
+			ids, err = tx.Dues(r.s.kind).Near(ctx, *w.Sweep, w.Now.Add(r.o.Horizon), w.stamp, after, pageOfIDs)
 			return err
 		})
-		if err != nil {
+		if err != nil || len(ids) == 0 {
 			return err
 		}
-		ids, more := merged(pageOfIDs, near, noted)
+		after = ids[len(ids)-1]
 		for batch := range slices.Chunk(ids, r.o.Batch) {
-			if err := r.batch(ctx, sweep, batch); err != nil {
+			if err := r.batch(ctx, w, batch); err != nil {
 				return err
 			}
 		}
-		if !more {
+		if len(ids) < pageOfIDs {
 			return nil
 		}
-		after = ids[len(ids)-1]
 	}
 }
 
-// merged is the union of sorted pages of two lists, as far as both are known; more tells that one of them goes on.
-func merged(page int, lists ...[]int64) (ids []int64, more bool) {
-	end := int64(-1)
-	for _, l := range lists {
-		if len(l) == page && (end < 0 || l[page-1] < end) {
-			end = l[page-1]
+// rest walks the notes that are not right all the same: what no rule takes any more, and what is worn. Nobody is told
+// anything of those; but they would stand in lists, or pile up.
+func (r *warnRun[I]) rest(ctx context.Context) error {
+	byPool := map[ID]*warner{}
+	var pools []ID
+	var stamps []string
+	for _, w := range r.warners {
+		byPool[w.Pool.ID] = w
+		pools = append(pools, w.Pool.ID)
+		if w.stamp != "" {
+			stamps = append(stamps, w.stamp)
 		}
-		ids = append(ids, l...)
 	}
-	slices.Sort(ids)
-	ids = slices.Compact(ids)
-	if end >= 0 {
-		ids = slices.DeleteFunc(ids, func(id int64) bool { return id > end })
+	for after := int64(0); ; {
+		var found []Doubt
+		err := r.s.core.Unit(ctx, kernel.Read, func(ctx context.Context, tx Tx) (err error) {
+			found, err = tx.Dues(r.s.kind).Doubtful(ctx, r.by.Tenant, r.s.core.Clock.Now(), pools, stamps, after, pageOfIDs)
+			return err
+		})
+		if err != nil || len(found) == 0 {
+			return err
+		}
+		after = found[len(found)-1].ID
+		var worn []int64
+		judged := map[ID][]int64{}
+		for _, d := range found {
+			if d.Worn {
+				worn = append(worn, d.ID)
+			} else {
+				judged[d.Pool] = append(judged[d.Pool], d.ID)
+			}
+		}
+		for batch := range slices.Chunk(worn, r.o.Batch) {
+			if err := r.commit(ctx, func(ctx context.Context, tx Tx) error { return tx.Dues(r.s.kind).Wipe(ctx, r.by.Tenant, batch...) }); err != nil {
+				return err
+			}
+		}
+		for _, id := range pools {
+			for batch := range slices.Chunk(judged[id], r.o.Batch) {
+				if err := r.batch(ctx, byPool[id], batch); err != nil {
+					return err
+				}
+			}
+		}
 	}
-	return ids, end >= 0
 }
 
 // batch judges some records, and writes about those whose notes are not right or whose owners are to be told.
-func (r *warnRun[I]) batch(ctx context.Context, sweep *Sweep, ids []int64) error {
+func (r *warnRun[I]) batch(ctx context.Context, w *warner, ids []int64) error {
 	var stale []int64
-	r.at(sweep)
+	r.at(w.Sweep)
 	err := r.s.core.Unit(ctx, kernel.Read, func(ctx context.Context, tx Tx) error {
 		records, err := tx.Pool(r.s.kind).Look(ctx, r.by.Tenant, ids...)
 		if err != nil {
 			return err
 		}
-		all, err := r.judge(ctx, tx, sweep, records)
+		all, err := r.judge(ctx, tx, w, records)
 		for _, t := range all {
 			r.report.Looked++
-			if !t.note.DueAt.IsZero() {
-				r.report.Due++
-			}
 			if t.fresh {
 				stale = append(stale, t.record.ID)
 			}
@@ -216,7 +267,7 @@ func (r *warnRun[I]) batch(ctx context.Context, sweep *Sweep, ids []int64) error
 		return err
 	})
 	if err == nil && len(stale) > 0 {
-		err = r.write(ctx, sweep, stale)
+		err = r.write(ctx, w, stale)
 	}
 	if err == nil && r.o.Progress != nil {
 		r.o.Progress(*r.report)
@@ -225,13 +276,13 @@ func (r *warnRun[I]) batch(ctx context.Context, sweep *Sweep, ids []int64) error
 }
 
 // judge gathers what decisions about records of the pool need, in a fixed number of statements, and decides.
-func (r *warnRun[I]) judge(ctx context.Context, tx Tx, sweep *Sweep, records []Record) ([]told, error) {
-	records = slices.DeleteFunc(records, func(x Record) bool { return x.OwnerID == "" || x.PoolID != sweep.Pool.ID })
+func (r *warnRun[I]) judge(ctx context.Context, tx Tx, w *warner, records []Record) ([]told, error) {
+	records = slices.DeleteFunc(records, func(x Record) bool { return x.OwnerID == "" || x.PoolID != w.Pool.ID })
 	ids := make([]int64, len(records))
 	for i, x := range records {
 		ids[i] = x.ID
 	}
-	facts, err := tx.Pool(r.s.kind).Facts(ctx, r.by.Tenant, sweep.SpendFrom, sweep.SpendUntil, ids...)
+	facts, err := tx.Pool(r.s.kind).Facts(ctx, r.by.Tenant, w.SpendFrom, w.SpendUntil, ids...)
 	if err != nil {
 		return nil, err
 	}
@@ -250,7 +301,7 @@ func (r *warnRun[I]) judge(ctx context.Context, tx Tx, sweep *Sweep, records []R
 			had = &n
 		}
 		_, open := slices.BinarySearch(exposed, x.ID)
-		all[i] = judgeWarnings(sweep, r.o.Steps, r.o.Horizon, x, facts[x.ID], open, had)
+		all[i] = w.judge(x, facts[x.ID], open, had)
 	}
 	return all, nil
 }
@@ -267,11 +318,11 @@ func (r *warnRun[I]) commit(ctx context.Context, fn func(ctx context.Context, tx
 
 // write does one transaction. A batch that fails for another reason than the moment's is halved until the bad record stands
 // alone; it is reported and does not stop the rest.
-func (r *warnRun[I]) write(ctx context.Context, sweep *Sweep, ids []int64) error {
+func (r *warnRun[I]) write(ctx context.Context, w *warner, ids []int64) error {
 	var done []told
 	err := r.commit(ctx, func(ctx context.Context, tx Tx) (err error) {
-		r.at(sweep)
-		done, err = r.writeHeld(ctx, tx, sweep, ids)
+		r.at(w.Sweep)
+		done, err = r.writeHeld(ctx, tx, w, ids)
 		return err
 	})
 	switch {
@@ -288,20 +339,20 @@ func (r *warnRun[I]) write(ctx context.Context, sweep *Sweep, ids []int64) error
 		return nil
 	}
 	half := len(ids) / 2
-	if err := r.write(ctx, sweep, ids[:half]); err != nil {
+	if err := r.write(ctx, w, ids[:half]); err != nil {
 		return err
 	}
-	return r.write(ctx, sweep, ids[half:])
+	return r.write(ctx, w, ids[half:])
 }
 
 // writeHeld judges again what it holds: by facts and notes that are younger than the locks, so that what another run has
 // told, and what was followed up meanwhile, counts.
-func (r *warnRun[I]) writeHeld(ctx context.Context, tx Tx, sweep *Sweep, ids []int64) ([]told, error) {
+func (r *warnRun[I]) writeHeld(ctx context.Context, tx Tx, w *warner, ids []int64) ([]told, error) {
 	records, err := tx.Dues(r.s.kind).Hold(ctx, r.by.Tenant, ids...)
 	if err != nil {
 		return nil, err
 	}
-	all, err := r.judge(ctx, tx, sweep, records)
+	all, err := r.judge(ctx, tx, w, records)
 	if err != nil {
 		return nil, err
 	}
@@ -315,7 +366,7 @@ func (r *warnRun[I]) writeHeld(ctx context.Context, tx Tx, sweep *Sweep, ids []i
 	if err != nil {
 		return nil, err
 	}
-	return all, kernel.FirstError(tx.Dues(r.s.kind).Write(ctx, r.by.Tenant, notes...), tx.Dues(r.s.kind).Tell(ctx, r.by, sweep.Now, events...))
+	return all, kernel.FirstError(tx.Dues(r.s.kind).Write(ctx, r.by.Tenant, notes...), tx.Dues(r.s.kind).Tell(ctx, r.by, w.Now, events...))
 }
 
 func (r *warnRun[I]) events(ctx context.Context, tx Tx, all []told) (events []Told, err error) {
@@ -356,27 +407,6 @@ func (r *warnRun[I]) count(done []told, asked int) {
 		if t.warn != nil {
 			i := slices.IndexFunc(r.report.ByRule, func(c RuleTold) bool { return c.Rule == t.warn.ID })
 			r.report.ByRule[i].Told++
-		}
-	}
-}
-
-// wipe takes notes away that do not count any more. Nobody reads them, but they would pile up.
-func (r *warnRun[I]) wipe(ctx context.Context) error {
-	for after := int64(0); ; {
-		var ids []int64
-		err := r.s.core.Unit(ctx, kernel.Read, func(ctx context.Context, tx Tx) (err error) {
-			ids, err = tx.Dues(r.s.kind).Worn(ctx, r.by.Tenant, after, pageOfIDs)
-			return err
-		})
-		if err != nil || len(ids) == 0 {
-			return err
-		}
-		after = ids[len(ids)-1]
-		for batch := range slices.Chunk(ids, r.o.Batch) {
-			err := r.commit(ctx, func(ctx context.Context, tx Tx) error { return tx.Dues(r.s.kind).Wipe(ctx, r.by.Tenant, batch...) })
-			if err != nil {
-				return err
-			}
 		}
 	}
 }

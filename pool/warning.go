@@ -2,6 +2,9 @@ package pool
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"slices"
 	"time"
 
@@ -41,13 +44,18 @@ type Note struct {
 	ToldDue      time.Time // the due instant that the owner was last warned of …
 	ToldStep     time.Duration
 	Warned       []RuleID // the warn rules that were told
+	// The note is right as long as the record has this seq, its pool is judged by what the stamp stands for, and NextAt has
+	// not come (zero: no instant changes it).
+	Seq    int64
+	Stamp  string
+	NextAt time.Time
 }
 
 // equal tells whether there is nothing to write.
 func (n *Note) equal(o *Note) bool {
 	return n.Owner == o.Owner && n.OwnedSince.Equal(o.OwnedSince) && n.Pool == o.Pool && n.FollowupFrom.Equal(o.FollowupFrom) &&
 		n.LockUntil.Equal(o.LockUntil) && n.DueAt.Equal(o.DueAt) && n.Rule == o.Rule && n.ToldDue.Equal(o.ToldDue) &&
-		n.ToldStep == o.ToldStep && slices.Equal(n.Warned, o.Warned)
+		n.ToldStep == o.ToldStep && slices.Equal(n.Warned, o.Warned) && n.Seq == o.Seq && n.Stamp == o.Stamp && n.NextAt.Equal(o.NextAt)
 }
 
 // empty tells whether the note says nothing that a record without one would not.
@@ -112,11 +120,19 @@ func (t *told) events() (n int64) {
 	return n
 }
 
-// judgeWarnings is the rule of warnings: what a record's note must say at the instant of the sweep, and what its owner is
-// to be told. had is the note of before, nil for none; exposed tells whether the owner is an active member of the pool.
-func judgeWarnings(s *Sweep, steps []time.Duration, horizon time.Duration, r Record, f condition.Facts, exposed bool, had *Note) told {
+// warner is how records of one pool are judged.
+type warner struct {
+	*Sweep
+	steps   []time.Duration
+	horizon time.Duration
+	stamp   string // of all this; empty where a note does not know what changes it
+}
+
+// judge is the rule of warnings: what a record's note must say at the instant of the sweep, and what its owner is to be
+// told. had is the note of before, nil for none; exposed tells whether the owner is an active member of the pool.
+func (s *warner) judge(r Record, f condition.Facts, exposed bool, had *Note) told {
 	t := told{record: r, note: Note{
-		ID: r.ID, Owner: r.OwnerID, OwnedSince: r.OwnedSince, Pool: r.PoolID, FollowupFrom: r.FollowupFrom(), LockUntil: r.LockUntil,
+		ID: r.ID, Owner: r.OwnerID, OwnedSince: r.OwnedSince, Pool: r.PoolID, FollowupFrom: r.FollowupFrom(), LockUntil: r.LockUntil, Stamp: s.stamp,
 	}}
 	if had != nil && (had.Owner != r.OwnerID || !had.OwnedSince.Equal(r.OwnedSince)) {
 		had = nil // of another ownership: it is overwritten, or goes at the end of the run
@@ -124,13 +140,19 @@ func judgeWarnings(s *Sweep, steps []time.Duration, horizon time.Duration, r Rec
 	if had != nil {
 		t.note.ToldDue, t.note.ToldStep, t.note.Warned = had.ToldDue, had.ToldStep, had.Warned
 	}
-	if exposed {
-		t.judgeDue(s, steps, horizon, f)
+	if !exposed {
+		t.note.Stamp = "" // who comes back to the pool is judged again
+	} else {
+		s.judgeDue(&t, f)
 		if w := winner(s.Rules, f, s.Now, s.Days); w >= 0 && s.Rules[w].Action == Warn && !r.IsLocked(s.Now) && !slices.Contains(t.note.Warned, s.Rules[w].ID) {
 			t.warn = &s.Rules[w]
 			t.note.Warned = append(slices.Clone(t.note.Warned), t.warn.ID)
 		}
+		for _, at := range turnsOf(s.Rules, f, r.LockUntil, s.Days) {
+			t.next(at, s.Now)
+		}
 	}
+	t.note.Seq = r.Seq + t.events()
 	if had == nil {
 		t.fresh = !t.note.empty()
 	} else {
@@ -139,16 +161,51 @@ func judgeWarnings(s *Sweep, steps []time.Duration, horizon time.Duration, r Rec
 	return t
 }
 
-func (t *told) judgeDue(s *Sweep, steps []time.Duration, horizon time.Duration, f condition.Facts) {
+// judgeDue looks for the due instant and the step to tell of it.
+func (s *warner) judgeDue(t *told, f condition.Facts) {
 	due := DueAt(s.Rules, f, t.record.LockUntil, s.Now, s.Days)
-	if due == nil || due.At.After(s.Now.Add(horizon)) {
+	if due == nil {
+		return
+	}
+	if due.At.After(s.Now.Add(s.horizon)) {
+		t.next(due.At.Add(-s.horizon), s.Now)
 		return
 	}
 	t.note.DueAt, t.note.Rule = due.At, due.Rule
-	step, ok := reached(steps, due.At, t.record.OwnedSince, s.Now)
+	for _, step := range s.steps {
+		t.next(due.At.Add(-step), s.Now)
+	}
+	step, ok := reached(s.steps, due.At, t.record.OwnedSince, s.Now)
 	if !ok || t.note.ToldDue.Equal(due.At) && t.note.ToldStep <= step {
 		return
 	}
 	t.step, t.note.ToldDue, t.note.ToldStep = step, due.At, step
 	t.due = &s.Rules[slices.IndexFunc(s.Rules, func(r SweepRule) bool { return r.ID == due.Rule })]
+}
+
+// next notes an instant to come at which the record must be judged again.
+func (t *told) next(at, now time.Time) {
+	if at.After(now) && (t.note.NextAt.IsZero() || at.Before(t.note.NextAt)) {
+		t.note.NextAt = at
+	}
+}
+
+// stampOf is a short word for all that records of a pool are judged by, besides what raises their own seq and the instants
+// that a note knows. It is empty where a condition asks for tags, which change by themselves; the trailing year of spend
+// changes every day.
+func stampOf(s *Sweep, zone *time.Location, calendarVersion int64, o *WarnOptions) (string, error) {
+	judged := []any{s.Pool.ID, s.Pool.Counting, s.Pool.Calendar, calendarVersion, zone.String(), o.Steps, o.Horizon}
+	for _, r := range s.Rules {
+		judged = append(judged, r.ID, r.Version)
+		facts := r.Parsed.Facts()
+		if slices.Contains(facts, condition.Tags) {
+			return "", nil
+		}
+		if slices.Contains(facts, condition.Spend) {
+			judged = append(judged, s.SpendFrom)
+		}
+	}
+	text, err := json.Marshal(judged)
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:12]), err
 }

@@ -58,24 +58,6 @@ func TestCheckSteps(t *testing.T) {
 	}
 }
 
-func TestMerged(t *testing.T) {
-	for name, x := range map[string]struct {
-		a, b []int64
-		want []int64
-		more bool
-	}{
-		"nothing":                        {nil, nil, nil, false},
-		"both end":                       {[]int64{1, 3}, []int64{2, 3}, []int64{1, 2, 3}, false},
-		"one goes on":                    {[]int64{1, 3, 5}, []int64{2, 9}, []int64{1, 2, 3, 5}, true},
-		"both go on, as far as the less": {[]int64{1, 3, 5}, []int64{2, 4, 9}, []int64{1, 2, 3, 4, 5}, true},
-		"both go on to the same":         {[]int64{1, 3, 5}, []int64{1, 3, 5}, []int64{1, 3, 5}, true},
-	} {
-		got, more := merged(3, x.a, x.b)
-		require.Equal(t, x.more, more, name)
-		require.Equal(t, x.want, got, name)
-	}
-}
-
 func TestDaysLeft(t *testing.T) {
 	for span, want := range map[time.Duration]int{
 		2*day + time.Hour: 2, 2 * day: 2, 2*day - 1: 1, 1: 0, 0: 0, -1: -1, -day: -1, -day - 1: -2,

@@ -48,7 +48,7 @@ func requireNamed(t *testing.T, s *town, sw sweepCase, days condition.Counting, 
 	near := map[int64]bool{}
 	err := s.store.Do(context.Background(), kernel.Read, func(ctx context.Context, tx storage.Tx) error {
 		for after := int64(0); ; {
-			ids, err := tx.Dues(pool.Customers).Near(ctx, sweep, until, after, 37)
+			ids, err := tx.Dues(pool.Customers).Near(ctx, sweep, until, "", after, 37)
 			if err != nil || len(ids) == 0 {
 				return err
 			}

@@ -34,6 +34,9 @@ type dueRow struct {
 	ToldDue       moment
 	ToldStep      int64    // microseconds
 	Warned        nullText // JSON
+	Seq           int64
+	Stamp         string
+	NextAt        moment
 }
 
 func dueRowOf(tenant int64, kind string, n pool.Note) (dueRow, error) {
@@ -48,6 +51,7 @@ func dueRowOf(tenant int64, kind string, n pool.Note) (dueRow, error) {
 		TenantID: tenant, Kind: kind, RecordID: n.ID, OwnerID: n.Owner, OwnedSince: moment(n.OwnedSince), PoolID: n.Pool,
 		FollowupFrom: moment(n.FollowupFrom), LockUntil: moment(n.LockUntil), DueAt: moment(n.DueAt), RuleID: n.Rule,
 		ToldDue: moment(n.ToldDue), ToldStep: n.ToldStep.Microseconds(), Warned: warned,
+		Seq: n.Seq, Stamp: n.Stamp, NextAt: moment(n.NextAt),
 	}, nil
 }
 
@@ -55,7 +59,7 @@ func (r *dueRow) domain() (pool.Note, error) {
 	n := pool.Note{
 		ID: r.RecordID, Owner: r.OwnerID, OwnedSince: time.Time(r.OwnedSince), Pool: r.PoolID, FollowupFrom: time.Time(r.FollowupFrom),
 		LockUntil: time.Time(r.LockUntil), DueAt: time.Time(r.DueAt), Rule: r.RuleID, ToldDue: time.Time(r.ToldDue),
-		ToldStep: time.Duration(r.ToldStep) * time.Microsecond,
+		ToldStep: time.Duration(r.ToldStep) * time.Microsecond, Seq: r.Seq, Stamp: r.Stamp, NextAt: time.Time(r.NextAt),
 	}
 	if r.Warned == "[]" {
 		return n, nil
@@ -73,7 +77,7 @@ const (
 
 // Near see [pool.DueRepository]. What is looked for stands on the columns that the sweep stands on, so the same index
 // serves it.
-func (r *dues) Near(ctx context.Context, s pool.Sweep, until time.Time, after int64, atMost int) (ids []int64, err error) {
+func (r *dues) Near(ctx context.Context, s pool.Sweep, until time.Time, stamp string, after int64, atMost int) (ids []int64, err error) {
 	n, err := r.tenant(ctx, s.By.Tenant)
 	if err != nil {
 		return nil, err
@@ -102,26 +106,20 @@ func (r *dues) Near(ctx context.Context, s pool.Sweep, until time.Time, after in
 	if len(may) == 0 {
 		return nil, nil
 	}
+	right := ""
+	if stamp != "" {
+		right = ` AND NOT EXISTS (SELECT 1 FROM crm_due AS d WHERE d.tenant_id = t.tenant_id AND d.kind = ?kind AND d.record_id = t.id
+			AND d.seq = t.seq AND d.stamp = ?stamp AND (d.next_at IS NULL OR d.next_at > ?now))`
+	}
 	err = r.raw("SELECT t.id FROM "+from+` WHERE t.tenant_id = ?tenant AND t.pool_id = ?pool AND t.owner_id IS NOT NULL AND t.deleted_at IS NULL
 			AND (t.lock_until IS NULL OR t.lock_until <= ?until) AND (?may)
-			AND EXISTS (SELECT 1 FROM crm_members AS m JOIN crm_pools AS p ON p.tenant_id = m.tenant_id AND p.id = ?pool
-				WHERE m.tenant_id = t.tenant_id AND m.user_id = t.owner_id AND m.inactive_since IS NULL AND `+belongsSQL+`)
-			AND t.id > ?after ORDER BY t.id LIMIT ?most`,
+			AND `+exposedSQL+`
+			AND t.id > ?after`+right+` ORDER BY t.id LIMIT ?most`,
 		binds{
 			"tenant": n, "pool": int64(s.Pool.ID), "until": moment(until), "after": after, "most": atMost,
+			"kind": string(r.kind), "stamp": stamp, "now": moment(s.Now),
 			"may": schema.SafeQuery(strings.Join(may, " OR "), args),
 		}).Scan(ctx, &ids)
-	return ids, err
-}
-
-// Noted see [pool.DueRepository].
-func (r *dues) Noted(ctx context.Context, tenant kernel.TenantID, home pool.ID, after int64, atMost int) (ids []int64, err error) {
-	n, err := r.tenant(ctx, tenant)
-	if err != nil {
-		return nil, err
-	}
-	err = r.raw(`SELECT record_id FROM crm_due WHERE tenant_id = ? AND kind = ? AND pool_id = ? AND due_at IS NOT NULL AND record_id > ?
-		ORDER BY record_id LIMIT ?`, n, string(r.kind), int64(home), after, atMost).Scan(ctx, &ids)
 	return ids, err
 }
 
@@ -215,16 +213,37 @@ func (r *dues) Tell(ctx context.Context, by kernel.Actor, now time.Time, events 
 	return r.Journal().Record(ctx, by, now, changes...)
 }
 
-// Worn see [pool.DueRepository].
-func (r *dues) Worn(ctx context.Context, tenant kernel.TenantID, after int64, atMost int) (ids []int64, err error) {
+// exposedSQL tells whether the owner of t is an active member of its home pool.
+const exposedSQL = `EXISTS (SELECT 1 FROM crm_members AS m JOIN crm_pools AS p ON p.tenant_id = m.tenant_id AND p.id = t.pool_id
+	WHERE m.tenant_id = t.tenant_id AND m.user_id = t.owner_id AND m.inactive_since IS NULL AND ` + belongsSQL + ")"
+
+// goodSQL tells whether a note is not worn.
+const goodSQL = sameOwnershipSQL + " AND (d.due_at IS NULL OR " + countsSQL + " AND " + exposedSQL + ")"
+
+// Doubtful see [pool.DueRepository]. It is one walk over the notes with their records, both in the order of the ids.
+func (r *dues) Doubtful(
+	ctx context.Context, tenant kernel.TenantID, now time.Time, pools []pool.ID, stamps []string, after int64, atMost int,
+) ([]pool.Doubt, error) {
 	n, err := r.tenant(ctx, tenant)
 	if err != nil {
 		return nil, err
 	}
-	err = r.raw("SELECT d.record_id FROM crm_due AS d LEFT JOIN "+r.table+` AS t ON t.tenant_id = d.tenant_id AND t.id = d.record_id
-		WHERE d.tenant_id = ? AND d.kind = ? AND d.record_id > ? AND (`+sameOwnershipSQL+" AND (d.due_at IS NULL OR "+countsSQL+`)) IS NOT TRUE
-		ORDER BY d.record_id LIMIT ?`, n, string(r.kind), after, atMost).Scan(ctx, &ids)
-	return ids, err
+	args := binds{"tenant": n, "kind": string(r.kind), "after": after, "most": atMost, "now": moment(now), "stamps": bun.List(append(stamps, "-")), "pools": bun.List(append(pools, 0))}
+	var rows []struct {
+		ID     int64
+		PoolID pool.ID
+		Worn   bool
+	}
+	err = r.raw(`SELECT d.record_id AS id, d.pool_id, (`+goodSQL+`) IS NOT TRUE AS worn
+		FROM crm_due AS d LEFT JOIN `+r.table+` AS t ON t.tenant_id = d.tenant_id AND t.id = d.record_id
+		WHERE d.tenant_id = ?tenant AND d.kind = ?kind AND d.record_id > ?after AND ((`+goodSQL+`) IS NOT TRUE
+			OR d.due_at IS NOT NULL AND d.pool_id IN (?pools) AND (d.seq <> t.seq OR d.next_at <= ?now OR d.stamp NOT IN (?stamps)))
+		ORDER BY d.record_id LIMIT ?most`, args).Scan(ctx, &rows)
+	found := make([]pool.Doubt, len(rows))
+	for i, x := range rows {
+		found[i] = pool.Doubt{ID: x.ID, Pool: x.PoolID, Worn: x.Worn}
+	}
+	return found, err
 }
 
 // Wipe see [pool.DueRepository]. Whoever writes a note holds its record, so none is written meanwhile.
@@ -237,13 +256,12 @@ func (r *dues) Wipe(ctx context.Context, tenant kernel.TenantID, ids ...int64) e
 	if err != nil || len(free) == 0 {
 		return err
 	}
+	const of = " WHERE d.tenant_id = ? AND d.kind = ? AND d.record_id IN (?) AND NOT EXISTS (SELECT 1 FROM {table} AS t WHERE t.tenant_id = d.tenant_id AND t.id = d.record_id AND "
 	for _, text := range []string{
-		"DELETE FROM crm_due AS d WHERE {mine} AND NOT EXISTS (SELECT 1 FROM {table} AS t WHERE t.tenant_id = d.tenant_id AND t.id = d.record_id AND " + sameOwnershipSQL + ")",
-		`UPDATE crm_due AS d SET due_at = NULL, rule_id = 0 WHERE {mine} AND d.due_at IS NOT NULL
-			AND NOT EXISTS (SELECT 1 FROM {table} AS t WHERE t.tenant_id = d.tenant_id AND t.id = d.record_id AND ` + countsSQL + ")",
+		"DELETE FROM crm_due AS d" + of + sameOwnershipSQL + ")",
+		"UPDATE crm_due AS d SET due_at = NULL, rule_id = 0, stamp = ''" + of + goodSQL + ")",
 	} {
-		text = strings.NewReplacer("{table}", r.table, "{mine}", "d.tenant_id = ? AND d.kind = ? AND d.record_id IN (?)").Replace(text)
-		if _, err := r.exec(ctx, text, n, string(r.kind), bun.List(free)); err != nil {
+		if _, err := r.exec(ctx, strings.ReplaceAll(text, "{table}", r.table), n, string(r.kind), bun.List(free)); err != nil {
 			return err
 		}
 	}

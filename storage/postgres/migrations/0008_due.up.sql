@@ -15,9 +15,12 @@ CREATE TABLE crm_due (
   told_due timestamptz, -- the due instant that the owner was last warned of …
   told_step bigint NOT NULL, -- … and how long before, in microseconds
   warned text COLLATE "C" NOT NULL, -- JSON: the warn rules that were told in this ownership
+  -- the note is right as long as these hold: nothing happened to the record, the pool judges by the same, no instant came
+  seq bigint NOT NULL,
+  stamp text COLLATE "C" NOT NULL,
+  next_at timestamptz,
   PRIMARY KEY (tenant_id, kind, record_id)
 );
--- what is due next: of an owner, of all, and by pool for the run itself
+-- what is due next: of an owner, and of all
 CREATE INDEX crm_ix_due_owner ON crm_due (tenant_id, kind, owner_id, due_at, record_id) WHERE due_at IS NOT NULL;
 CREATE INDEX crm_ix_due_at ON crm_due (tenant_id, kind, due_at, record_id) WHERE due_at IS NOT NULL;
-CREATE INDEX crm_ix_due_pool ON crm_due (tenant_id, kind, pool_id, record_id) WHERE due_at IS NOT NULL;
