@@ -107,9 +107,9 @@ func (r *dues) Near(ctx context.Context, s pool.Sweep, until time.Time, stamp st
 		return nil, nil
 	}
 	right := ""
-	if stamp != "" {
-		right = ` AND NOT EXISTS (SELECT 1 FROM crm_due AS d WHERE d.tenant_id = t.tenant_id AND d.kind = ?kind AND d.record_id = t.id
-			AND d.seq = t.seq AND d.stamp = ?stamp AND (d.next_at IS NULL OR d.next_at > ?now))`
+	if stamp != "" { // a look by the key for each row: a join would be planned by what is known of a table that fills while the run goes
+		right = ` AND (SELECT d.seq = t.seq AND d.stamp = ?stamp AND (d.next_at IS NULL OR d.next_at > ?now) FROM crm_due AS d
+			WHERE d.tenant_id = t.tenant_id AND d.kind = ?kind AND d.record_id = t.id) IS NOT TRUE`
 	}
 	err = r.raw("SELECT t.id FROM "+from+` WHERE t.tenant_id = ?tenant AND t.pool_id = ?pool AND t.owner_id IS NOT NULL AND t.deleted_at IS NULL
 			AND (t.lock_until IS NULL OR t.lock_until <= ?until) AND (?may)
@@ -213,9 +213,10 @@ func (r *dues) Tell(ctx context.Context, by kernel.Actor, now time.Time, events 
 	return r.Journal().Record(ctx, by, now, changes...)
 }
 
-// exposedSQL tells whether the owner of t is an active member of its home pool.
-const exposedSQL = `EXISTS (SELECT 1 FROM crm_members AS m JOIN crm_pools AS p ON p.tenant_id = m.tenant_id AND p.id = t.pool_id
-	WHERE m.tenant_id = t.tenant_id AND m.user_id = t.owner_id AND m.inactive_since IS NULL AND ` + belongsSQL + ")"
+// exposedSQL tells whether the owner of t is an active member of its home pool. All its conditions stand under WHERE: with
+// t under ON, Postgres would ask for every row instead of joining.
+const exposedSQL = `EXISTS (SELECT 1 FROM crm_members AS m, crm_pools AS p WHERE m.tenant_id = t.tenant_id AND m.user_id = t.owner_id
+	AND m.inactive_since IS NULL AND p.tenant_id = m.tenant_id AND p.id = t.pool_id AND ` + belongsSQL + ")"
 
 // goodSQL tells whether a note is not worn.
 const goodSQL = sameOwnershipSQL + " AND (d.due_at IS NULL OR " + countsSQL + " AND " + exposedSQL + ")"

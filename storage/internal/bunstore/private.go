@@ -62,8 +62,8 @@ const (
 		ORDER BY due_at, id LIMIT ?most`
 	otherArm = `SELECT t.id AS id, t.name AS name, NULL AS due_at FROM {table} AS t
 		WHERE t.tenant_id = ?tenant AND t.deleted_at IS NULL AND t.owner_id IS NOT NULL{owner}{after}
-			AND NOT EXISTS (SELECT 1 FROM crm_due AS d WHERE d.tenant_id = ?tenant AND d.kind = ?kind AND d.record_id = t.id
-				AND d.due_at IS NOT NULL AND ` + countsSQL + `){filter}
+			AND (SELECT d.due_at IS NOT NULL AND ` + countsSQL + ` FROM crm_due AS d
+				WHERE d.tenant_id = ?tenant AND d.kind = ?kind AND d.record_id = t.id) IS NOT TRUE{filter}
 		ORDER BY id LIMIT ?most`
 )
 
