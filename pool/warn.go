@@ -177,13 +177,16 @@ func (r *warnRun[I]) calendars(ctx context.Context, tx Tx, pools []*Pool) (map[t
 	return versions, err
 }
 
+// nearPage is how many ids are looked up at once: each look-up reads all that the rules' indexes name.
+const nearPage = 100_000
+
 // pool walks what a rule may take soon and whose note is not right, in the order of the ids.
 func (r *warnRun[I]) pool(ctx context.Context, w *warner) error {
 	for after := int64(0); ; {
 		var ids []int64
 		r.at(w.Sweep)
 		err := r.s.core.Unit(ctx, kernel.Read, func(ctx context.Context, tx Tx) (err error) {
-			ids, err = tx.Dues(r.s.kind).Near(ctx, *w.Sweep, w.Now.Add(r.o.Horizon), w.stamp, after, pageOfIDs)
+			ids, err = tx.Dues(r.s.kind).Near(ctx, *w.Sweep, w.Now.Add(r.o.Horizon), w.stamp, after, nearPage)
 			return err
 		})
 		if err != nil || len(ids) == 0 {
@@ -195,7 +198,7 @@ func (r *warnRun[I]) pool(ctx context.Context, w *warner) error {
 				return err
 			}
 		}
-		if len(ids) < pageOfIDs {
+		if len(ids) < nearPage {
 			return nil
 		}
 	}

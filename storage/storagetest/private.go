@@ -68,7 +68,7 @@ func testPrivate(t *testing.T, open Open) {
 		require.Equal(t, start.Add(10*day+14*time.Hour), rows[14].Due.At, "told of all, also beyond the horizon")
 		b.since(10 * day)
 		require.Zero(t, b.privates(boss, pool.PrivateFilter{}, 9)[0].DaysLeft)
-		b.since(10*day + µs)
+		b.since(10*day + micro)
 		require.Equal(t, -1, b.privates(boss, pool.PrivateFilter{}, 9)[0].DaysLeft)
 	})
 	t.Run("a seller sees its own, a head its subordinates', and nobody what is of another tenant", func(t *testing.T) {

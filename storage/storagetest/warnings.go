@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"testing"
 	"time"
 
@@ -37,7 +38,7 @@ func (b *bundle) dueNow() int {
 // warnings are the events of a type about a customer, oldest first.
 func warnings[T any](b *bundle, kind string, id customer.ID) (all []T) {
 	b.t.Helper()
-	rows, err := b.db.QueryContext(b.t.Context(), "SELECT data FROM crm_outbox WHERE type = '"+kind+"' AND record_id = "+fmt.Sprint(int64(id))+" ORDER BY seq")
+	rows, err := b.db.QueryContext(b.t.Context(), "SELECT data FROM crm_outbox WHERE type = '"+kind+"' AND record_id = "+strconv.FormatInt(int64(id), 10)+" ORDER BY seq")
 	require.NoError(b.t, err)
 	defer rows.Close()
 	for rows.Next() {
@@ -68,7 +69,7 @@ func (b *bundle) live(r *rand.Rand, id customer.ID) {
 	case 0, 1:
 		err = b.Customers.Interactions.Add(ctx, boss, &customer.Interaction{CustomerID: id, Type: customer.Call, Subject: "x", Staff: "head", Followup: true})
 	case 2:
-		_, err = b.Customers.RecordDeal(ctx, boss, customer.Deal{CustomerID: id, Number: fmt.Sprint(r.Uint64()), At: b.now(), Amount: decimal.NewFromInt(1)})
+		_, err = b.Customers.RecordDeal(ctx, boss, customer.Deal{CustomerID: id, Number: strconv.FormatUint(r.Uint64(), 10), At: b.now(), Amount: decimal.NewFromInt(1)})
 	case 3:
 		c.Level = []customer.Level{"A", "B", "C"}[r.IntN(3)]
 		err = b.Customers.Update(ctx, boss, c)
@@ -102,7 +103,7 @@ func (b *bundle) live(r *rand.Rand, id customer.ID) {
 	require.NoError(b.t, err)
 }
 
-const µs = time.Microsecond
+const micro = time.Microsecond
 
 func testWarnings(t *testing.T, open Open) {
 	t.Run("each step is told once, at its instant and not a microsecond before, the last one to the superior too", func(t *testing.T) {
@@ -110,7 +111,7 @@ func testWarnings(t *testing.T, open Open) {
 		rule := b.rule(pool.Rule{Name: "ten", Condition: "followup_days >= 10", Action: pool.Release})
 		id := b.create(1, "li")[0]
 		due := start.Add(10 * day)
-		b.since(7*day - µs)
+		b.since(7*day - micro)
 		require.Equal(t, []int{0, 0}, []int{b.warn(nil).Warned, b.dueNow()})
 		b.since(7 * day)
 		report := b.warn(nil)
@@ -120,7 +121,7 @@ func testWarnings(t *testing.T, open Open) {
 		require.Equal(t, []pool.DueSoon{want}, b.dueSoon(id))
 		report = b.warn(nil)
 		require.Equal(t, []int{0, 0, 0}, []int{report.Warned, report.Looked, report.Noted}, "nothing is new")
-		b.since(9*day - µs)
+		b.since(9*day - micro)
 		require.Zero(t, b.warn(nil).Warned)
 		b.since(9 * day)
 		report = b.warn(nil)
@@ -151,7 +152,7 @@ func testWarnings(t *testing.T, open Open) {
 			b.warn(two)
 		}
 		require.Len(t, b.dueSoon(id), 1)
-		require.Equal(t, start.Add((360+30)*day+µs), b.dueSoon(id)[0].DueAt)
+		require.Equal(t, start.Add((360+30)*day+micro), b.dueSoon(id)[0].DueAt)
 		b.agree()
 	})
 	t.Run("of steps that were missed, the last one is told only; what is overdue is told too", func(t *testing.T) {
@@ -179,7 +180,7 @@ func testWarnings(t *testing.T, open Open) {
 		b.rule(pool.Rule{Name: "after", Condition: "owned_days > 3", Action: pool.Release, Priority: 9})
 		fresh := b.create(1, "wang")[0]
 		b.rule(pool.Rule{Name: "keep", Condition: "owned_days <= 3", Action: pool.Keep, Priority: 99})
-		b.wait(µs) // three days before are a microsecond after the begin
+		b.wait(micro) // three days before are a microsecond after the begin
 		b.warn(nil)
 		require.Len(t, b.dueSoon(fresh), 1)
 	})
@@ -227,7 +228,7 @@ func testWarnings(t *testing.T, open Open) {
 		require.NoError(t, b.Pool.Lock(t.Context(), li, id, start.Add(20*day), "contract in March"))
 		b.since(9 * day)
 		require.Zero(t, b.warn(nil).Warned)
-		b.since(17*day - µs)
+		b.since(17*day - micro)
 		require.Zero(t, b.warn(nil).Warned)
 		b.since(17 * day)
 		require.Equal(t, 1, b.warn(nil).Warned)
@@ -244,7 +245,7 @@ func testWarnings(t *testing.T, open Open) {
 		b.micros.Store(at.Add(-day).UnixMicro() - 1)
 		require.LessOrEqual(t, b.warn(nil).Warned, 1)
 		before := len(b.dueSoon(id))
-		b.wait(µs)
+		b.wait(micro)
 		require.Equal(t, 1, b.warn(nil).Warned)
 		require.Equal(t, at, b.dueSoon(id)[before].DueAt)
 		b.micros.Store(at.Add(3 * day).UnixMicro())
@@ -265,7 +266,7 @@ func testWarnRules(t *testing.T, open Open) {
 		require.NoError(t, b.Customers.Update(t.Context(), li, c))
 		b.since(5 * day)
 		require.Zero(t, b.warn(nil).ByRule[0].Told)
-		b.wait(µs)
+		b.wait(micro)
 		require.Equal(t, []pool.RuleTold{{Pool: rule.PoolID, Rule: rule.ID, Name: "idle", Told: 1}}, b.warn(nil).ByRule)
 		b.followup(li, ids[0])
 		b.wait(6 * day)
@@ -290,7 +291,7 @@ func testWarnRules(t *testing.T, open Open) {
 		b.rule(pool.Rule{Name: "release", Condition: "followup_days >= 40", Action: pool.Release})
 		id := b.create(1, "li")[0]
 		require.NoError(t, b.Pool.Lock(t.Context(), li, id, start.Add(6*day), "x"))
-		b.since(6*day - µs)
+		b.since(6*day - micro)
 		require.Zero(t, b.warn(nil).ByRule[0].Told)
 		b.since(6 * day)
 		require.Equal(t, 1, b.warn(nil).ByRule[0].Told)

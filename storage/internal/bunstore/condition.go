@@ -184,6 +184,10 @@ func (w *conditionWriter) compare(c condition.Compare) {
 			at = w.in.Until // more days go by; "less than" is true now if it ever is
 		}
 		cut, before := c.Cut(at, w.in.Days)
+		if before && c.Fact == condition.DealDays && !w.in.Until.IsZero() {
+			// What follows from it, for the index. It is false where the other may be unknown: over a span no "not" stands above it.
+			w.write("t.first_followup_at < ? AND ", moment(cut))
+		}
 		if before {
 			w.write(w.column(c.Fact)+" < ?", moment(cut))
 		} else {

@@ -146,15 +146,19 @@ func TestConditionOverASpan(t *testing.T) {
 		sql  string
 		args []any
 	}{
-		`followup_days > 7`:                         {from + " < ?", []any{ago(until, 7, 0)}},
-		`followup_days >= 7`:                        {from + " < ?", []any{ago(until, 7, µs)}},
-		`followup_days < 7`:                         {from + " >= ?", []any{ago(conditionNow, 7, µs)}},
-		`followup_days <= 7`:                        {from + " >= ?", []any{ago(conditionNow, 7, 0)}},
-		`not (followup_days > 7)`:                   {from + " >= ?", []any{ago(conditionNow, 7, 0)}},
-		`not (followup_days < 7)`:                   {from + " < ?", []any{ago(until, 7, µs)}},
-		`not (followup_days <= 7)`:                  {from + " < ?", []any{ago(until, 7, 0)}},
-		`not (followup_days >= 7)`:                  {from + " >= ?", []any{ago(conditionNow, 7, µs)}},
-		`not not (followup_days < 7)`:               {from + " >= ?", []any{ago(conditionNow, 7, µs)}},
+		`followup_days > 7`:           {from + " < ?", []any{ago(until, 7, 0)}},
+		`followup_days >= 7`:          {from + " < ?", []any{ago(until, 7, µs)}},
+		`followup_days < 7`:           {from + " >= ?", []any{ago(conditionNow, 7, µs)}},
+		`followup_days <= 7`:          {from + " >= ?", []any{ago(conditionNow, 7, 0)}},
+		`not (followup_days > 7)`:     {from + " >= ?", []any{ago(conditionNow, 7, 0)}},
+		`not (followup_days < 7)`:     {from + " < ?", []any{ago(until, 7, µs)}},
+		`not (followup_days <= 7)`:    {from + " < ?", []any{ago(until, 7, 0)}},
+		`not (followup_days >= 7)`:    {from + " >= ?", []any{ago(conditionNow, 7, µs)}},
+		`not not (followup_days < 7)`: {from + " >= ?", []any{ago(conditionNow, 7, µs)}},
+		`deal_days > 7`: {
+			"t.first_followup_at < ? AND CASE WHEN f.last_order_at >= t.first_followup_at THEN NULL ELSE t.first_followup_at END < ?",
+			[]any{ago(until, 7, 0), ago(until, 7, 0)},
+		},
 		`level != "A"`:                              {"NOT (t.level = ?)", []any{"A"}},
 		`not (level != "A")`:                        {"t.level = ?", []any{"A"}},
 		`not (owned_days < 3 and level == "A")`:     {"(t.owned_since < ? OR NOT (t.level = ?))", []any{ago(until, 3, µs), "A"}},

@@ -3,6 +3,8 @@ package bunstore
 import (
 	"context"
 	"encoding/json"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -75,51 +77,48 @@ const (
 		AND t.lock_until IS NOT DISTINCT FROM d.lock_until`
 )
 
-// Near see [pool.DueRepository]. What is looked for stands on the columns that the sweep stands on, so the same index
-// serves it.
+// Near see [pool.DueRepository]. Each rule is asked by itself, so that the index of its own days serves it, and the lists
+// are united: over an OR of rules all owned records would be walked.
 func (r *dues) Near(ctx context.Context, s pool.Sweep, until time.Time, stamp string, after int64, atMost int) (ids []int64, err error) {
 	n, err := r.tenant(ctx, s.By.Tenant)
 	if err != nil {
 		return nil, err
 	}
-	in := conditionInput{Now: s.Now, Days: s.Days, Spend: spendWindow{s.SpendFrom, s.SpendUntil}, Table: r.Store.table}
-	from := r.table + " AS t"
-	var may []string
-	var args []any
-	for _, rule := range s.Rules {
-		in.Until = time.Time{} // of a warn rule only what is true now
-		switch rule.Action {
-		case pool.Keep:
-			continue
-		case pool.Release:
-			in.Until = until
-		}
-		c, err := compileCondition(rule.Parsed, in)
-		if err != nil {
-			return nil, err
-		}
-		if c.NeedsFacts {
-			from = r.table + " AS t JOIN crm_customer_facts AS f ON f.tenant_id = t.tenant_id AND f.customer_id = t.id"
-		}
-		may, args = append(may, "("+c.SQL+")"), append(args, c.Args...)
-	}
-	if len(may) == 0 {
-		return nil, nil
+	args := binds{
+		"tenant": n, "pool": int64(s.Pool.ID), "until": moment(until), "after": after, "most": atMost,
+		"kind": string(r.kind), "stamp": stamp, "now": moment(s.Now),
 	}
 	right := ""
 	if stamp != "" { // a look by the key for each row: a join would be planned by what is known of a table that fills while the run goes
 		right = ` AND (SELECT d.seq = t.seq AND d.stamp = ?stamp AND (d.next_at IS NULL OR d.next_at > ?now) FROM crm_due AS d
 			WHERE d.tenant_id = t.tenant_id AND d.kind = ?kind AND d.record_id = t.id) IS NOT TRUE`
 	}
-	err = r.raw("SELECT t.id FROM "+from+` WHERE t.tenant_id = ?tenant AND t.pool_id = ?pool AND t.owner_id IS NOT NULL AND t.deleted_at IS NULL
-			AND (t.lock_until IS NULL OR t.lock_until <= ?until) AND (?may)
-			AND `+exposedSQL+`
-			AND t.id > ?after`+right+` ORDER BY t.id LIMIT ?most`,
-		binds{
-			"tenant": n, "pool": int64(s.Pool.ID), "until": moment(until), "after": after, "most": atMost,
-			"kind": string(r.kind), "stamp": stamp, "now": moment(s.Now),
-			"may": schema.SafeQuery(strings.Join(may, " OR "), args),
-		}).Scan(ctx, &ids)
+	var arms []string
+	for _, rule := range s.Rules {
+		if rule.Action == pool.Keep {
+			continue
+		}
+		in := conditionInput{Now: s.Now, Days: s.Days, Spend: spendWindow{s.SpendFrom, s.SpendUntil}, Table: r.Store.table}
+		if rule.Action == pool.Release { // of a warn rule only what is true now
+			in.Until = until
+		}
+		c, err := compileCondition(rule.Parsed, in)
+		if err != nil {
+			return nil, err
+		}
+		from := r.table + " AS t"
+		if c.NeedsFacts {
+			from += " JOIN crm_customer_facts AS f ON f.tenant_id = t.tenant_id AND f.customer_id = t.id"
+		}
+		name := "rule" + strconv.Itoa(len(arms))
+		args[name] = schema.SafeQuery(c.SQL, c.Args)
+		arms = append(arms, "SELECT t.id FROM "+from+` WHERE t.tenant_id = ?tenant AND t.pool_id = ?pool AND t.owner_id IS NOT NULL AND t.deleted_at IS NULL
+			AND (t.lock_until IS NULL OR t.lock_until <= ?until) AND (?`+name+") AND "+exposedSQL+" AND t.id > ?after"+right)
+	}
+	if len(arms) == 0 {
+		return nil, nil
+	}
+	err = r.raw(strings.Join(arms, " UNION ")+" ORDER BY id LIMIT ?most", args).Scan(ctx, &ids)
 	return ids, err
 }
 
@@ -229,7 +228,10 @@ func (r *dues) Doubtful(
 	if err != nil {
 		return nil, err
 	}
-	args := binds{"tenant": n, "kind": string(r.kind), "after": after, "most": atMost, "now": moment(now), "stamps": bun.List(append(stamps, "-")), "pools": bun.List(append(pools, 0))}
+	args := binds{
+		"tenant": n, "kind": string(r.kind), "after": after, "most": atMost, "now": moment(now),
+		"stamps": bun.List(append(slices.Clone(stamps), "-")), "pools": bun.List(append(slices.Clone(pools), 0)), // never empty
+	}
 	var rows []struct {
 		ID     int64
 		PoolID pool.ID
@@ -257,7 +259,8 @@ func (r *dues) Wipe(ctx context.Context, tenant kernel.TenantID, ids ...int64) e
 	if err != nil || len(free) == 0 {
 		return err
 	}
-	const of = " WHERE d.tenant_id = ? AND d.kind = ? AND d.record_id IN (?) AND NOT EXISTS (SELECT 1 FROM {table} AS t WHERE t.tenant_id = d.tenant_id AND t.id = d.record_id AND "
+	const of = ` WHERE d.tenant_id = ? AND d.kind = ? AND d.record_id IN (?)
+		AND NOT EXISTS (SELECT 1 FROM {table} AS t WHERE t.tenant_id = d.tenant_id AND t.id = d.record_id AND `
 	for _, text := range []string{
 		"DELETE FROM crm_due AS d" + of + sameOwnershipSQL + ")",
 		"UPDATE crm_due AS d SET due_at = NULL, rule_id = 0, stamp = ''" + of + goodSQL + ")",

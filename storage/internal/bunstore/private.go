@@ -53,14 +53,15 @@ func (r *private) Private(ctx context.Context, tenant kernel.TenantID, q pool.Pr
 	return append(items, more...), err
 }
 
-// The two parts of the list. The tables are joined in the order in which they stand: the first one has the order of the
-// list. {owner} and {after} are the conditions that its index serves.
+// The two parts of the list. Each walks one table by the index that has the order of the list, and asks the other one by
+// its key for each row: a join would be planned by what is known of a table that fills in one run. {owner} and {after} are
+// the conditions that the index serves.
 const (
-	notedArm = `SELECT d.record_id AS id, t.name AS name, d.due_at AS due_at FROM crm_due AS d CROSS JOIN {table} AS t
+	notedArm = `SELECT d.record_id AS id, d.due_at AS due_at FROM crm_due AS d
 		WHERE d.tenant_id = ?tenant AND d.kind = ?kind AND d.due_at IS NOT NULL{owner}{after}
-			AND t.tenant_id = ?tenant AND t.id = d.record_id AND ` + countsSQL + `{filter}
+			AND (SELECT ` + countsSQL + `{filter} FROM {table} AS t WHERE t.tenant_id = ?tenant AND t.id = d.record_id) IS TRUE
 		ORDER BY due_at, id LIMIT ?most`
-	otherArm = `SELECT t.id AS id, t.name AS name, NULL AS due_at FROM {table} AS t
+	otherArm = `SELECT t.id AS id, NULL AS due_at FROM {table} AS t
 		WHERE t.tenant_id = ?tenant AND t.deleted_at IS NULL AND t.owner_id IS NOT NULL{owner}{after}
 			AND (SELECT d.due_at IS NOT NULL AND ` + countsSQL + ` FROM crm_due AS d
 				WHERE d.tenant_id = ?tenant AND d.kind = ?kind AND d.record_id = t.id) IS NOT TRUE{filter}
@@ -100,6 +101,8 @@ func (r *private) part(ctx context.Context, n int64, q pool.PrivateQuery, arm st
 		}
 		text = strings.Join(arms, " UNION ALL ") + " ORDER BY " + order + " LIMIT ?most"
 	}
+	text = "SELECT x.id, t.name, x.due_at FROM (" + text + ") AS x CROSS JOIN " + r.table + ` AS t
+		WHERE t.tenant_id = ?tenant AND t.id = x.id ORDER BY x.due_at, x.id`
 	var rows []privateItem
 	err := r.raw(text, args).Scan(ctx, &rows)
 	items := make([]pool.PrivateItem, len(rows))
