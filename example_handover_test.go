@@ -79,8 +79,8 @@ func ExampleCRM_tasks() {
 	check(o.Pool.Release(ctx, li, c.ID, nil))
 	offer, err = o.Customers.Tasks.Get(ctx, li, offer.ID)
 	check(err)
-	fmt.Println(offer.Subject, offer.State, offer.Reason)
+	fmt.Println(offer.State, offer.Reason)
 	// Output:
 	// call Mr. Wu
-	// send the offer cancelled release
+	// cancelled release
 }

@@ -206,6 +206,8 @@ type Tx interface {
 	Pools(k Kind) PoolRepository
 	Policies(k Kind) PolicyRepository
 	Territories(k Kind) TerritoryRepository
+	Dues(k Kind) DueRepository
+	Private(k Kind) PrivateRepository
 	Calendars() team.CalendarRepository
 	Customers() customer.Repository
 	Contacts() customer.ContactRepository

@@ -22,6 +22,8 @@ type contestant struct {
 	followUp func(ctx context.Context, w who, x *customer.Interaction) error
 	// recycle releases all customers of a tenant that are due, in batches, and tells how many.
 	recycle func(ctx context.Context, tenant int) (int, error)
+	// sweep only finds them: the query of a sweep by itself, for what is compared with it.
+	sweep func(ctx context.Context, tenant int) error
 
 	close func() error
 

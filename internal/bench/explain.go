@@ -56,7 +56,7 @@ func plans(ctx context.Context, e engine, d *data) ([]plan, error) {
 	if err := x.find(ctx); err != nil {
 		return nil, err
 	}
-	for _, c := range slices.Concat(explainCalls, trailLists()) {
+	for _, c := range slices.Concat(explainCalls, warningCalls, trailLists()) {
 		p.call = "" // the first time is for rights and tenants, which are read once
 		if err := c.do(ctx, x); err != nil {
 			return nil, fmt.Errorf("%s: %w", c.name, err)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -60,6 +61,16 @@ func (r *rawSQL) recycle(ctx context.Context, tenant int) (released int, err err
 		}
 	}
 	return released, nil
+}
+
+// sweep finds what is due in the default pool of a tenant.
+func (r *rawSQL) sweep(ctx context.Context, tenant int) error {
+	h := r.d.houses[tenant]
+	ids, err := r.due(ctx, []any{h.number, h.pools[0], r.at(now.Add(-3 * 24 * time.Hour)), r.at(now.Add(-90 * 24 * time.Hour)), r.at(now)})
+	if err == nil && len(ids) == 0 {
+		err = errors.New("nothing was due")
+	}
+	return err
 }
 
 func (r *rawSQL) rules(ctx context.Context, h house) (rules rawRules, err error) {

@@ -60,6 +60,7 @@ var roles = map[string]func(o order, t *told) error{
 	"assign":    assignChild,
 	"newcomers": newcomersChild,
 	"leave":     leaveChild,
+	"warn":      warnChild,
 }
 
 func child(role string) int {

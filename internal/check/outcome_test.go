@@ -124,6 +124,23 @@ var undertakings = []undertaking{
 		}
 	}},
 	handOverOfOne,
+	{name: "Warn", alone: true, prepare: func(h *house) func(context.Context, *crm.CRM, string) error {
+		for _, id := range h.create(3, "li") {
+			x, err := h.Customers.Get(context.Background(), boss, id)
+			require.NoError(h.t, err)
+			x.Level = customer.LevelC
+			require.NoError(h.t, h.Customers.Update(context.Background(), boss, x))
+		}
+		return func(ctx context.Context, c *crm.CRM, request string) error {
+			for {
+				report, err := c.Pool.Warn(ctx, as(boss, request), nil)
+				if err != nil || report.Left == 0 {
+					return err
+				}
+				time.Sleep(time.Millisecond)
+			}
+		}
+	}},
 }
 
 // trial is a house whose statements can go wrong.
@@ -154,6 +171,7 @@ func onTrial(t *testing.T, test func(t *testing.T, x *trial)) {
 				}
 				x.free()
 				require.NoError(t, x.Pool.Pools.PutRule(t.Context(), boss, &pool.Rule{Name: "D", Condition: `level == "D"`, Action: pool.Release, Enabled: true}))
+				require.NoError(t, x.Pool.Pools.PutRule(t.Context(), boss, &pool.Rule{Name: "C", Condition: `level == "C"`, Action: pool.Warn, Enabled: true}))
 				x.exec("CREATE TABLE erp_orders (id TEXT PRIMARY KEY)")
 				call, request := x.ready()
 				require.NoError(t, call(t.Context(), x.CRM, request)) // from now on it knows what it keeps
@@ -190,7 +208,7 @@ func (x *trial) contents() string {
 		var parts []string
 		for _, table := range []string{
 			"crm_customers", "crm_customer_facts", "crm_counters", "crm_operations", "crm_audit", "crm_outbox", "crm_requests", "crm_subjects",
-			"crm_interactions", "crm_tasks", "crm_orders", "crm_opens", "erp_orders",
+			"crm_interactions", "crm_tasks", "crm_orders", "crm_opens", "crm_due", "erp_orders",
 		} {
 			row := "t::text"
 			if !x.i.pg {

@@ -96,6 +96,9 @@ func (b *bundle) fill(by crm.Actor) {
 	require.NoError(b.t, b.Customers.Tasks.Create(ctx, by, &customer.Task{CustomerID: c.ID, OwnerID: "a1", Subject: "x", DueAt: b.now()}))
 	_, err = b.Customers.RecordDeal(ctx, by, customer.Deal{CustomerID: c.ID, Number: "1", At: b.now(), Amount: decimal.NewFromInt(1)})
 	require.NoError(b.t, err)
+	require.NoError(b.t, b.Pool.UseDefaults(ctx, by, c.PoolID))
+	_, err = b.Pool.Warn(ctx, by, &pool.WarnOptions{Horizon: 30 * day})
+	require.NoError(b.t, err)
 }
 
 func (b *bundle) tenantNumber(key crm.TenantID) int {

@@ -106,6 +106,8 @@ func (b *secretive) reads(who crm.Actor) map[string]func() (any, error) {
 		"Tasks.List":            func() (any, error) { return call(c.Tasks.List(ctx, who, customer.TaskFilter{}, crm.Page{})) },
 		"Pool.Log":              func() (any, error) { return call(b.Pool.Log(ctx, who, customer.OperationFilter{}, crm.Page{})) },
 		"Pool.Explain":          func() (any, error) { return call(b.Pool.Explain(ctx, who, b.id)) },
+		"Pool.Private":          func() (any, error) { return call(b.Pool.Private(ctx, who, pool.PrivateFilter{}, crm.Page{})) },
+		"Pool.DueList":          func() (any, error) { return call(b.Pool.DueList(ctx, who, pool.PrivateFilter{}, crm.Page{})) },
 		"Pool.DueAt":            func() (any, error) { return call(b.Pool.DueAt(ctx, who, b.id)) },
 		"Pool.Preview":          func() (any, error) { return call(b.Pool.Preview(ctx, who, nil, crm.Page{})) },
 		"Pool.ExplainTerritory": func() (any, error) { return call(b.Pool.ExplainTerritory(ctx, who, b.id)) },
@@ -134,7 +136,7 @@ var writing = []string{
 	"Interactions.Add", "Interactions.Update", "Interactions.Complete", "Interactions.Delete",
 	"Tasks.Create", "Tasks.Update", "Tasks.Done", "Tasks.Cancel", "Tasks.HandOver",
 	"Pool.Claim", "Pool.ClaimMany", "Pool.Release", "Pool.ReleaseMany", "Pool.Assign", "Pool.AssignMany", "Pool.Lock", "Pool.Unlock",
-	"Pool.MoveToPool", "Pool.Recycle", "Pool.UseDefaults", "Pool.PurgeOpens", "Pool.AutoAssign", "Pool.AutoAssignPool", "Pool.HandOver",
+	"Pool.MoveToPool", "Pool.Recycle", "Pool.UseDefaults", "Pool.PurgeOpens", "Pool.AutoAssign", "Pool.AutoAssignPool", "Pool.HandOver", "Pool.Warn",
 	"Pool.Open", // shows it whole, and counts: see testOpens
 	"Trail.Report", "Relay.Deliver", "Relay.Purge", "Relay.Retry", "Relay.Skip",
 }

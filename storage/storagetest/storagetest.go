@@ -66,6 +66,8 @@ func Run(t *testing.T, open Open) {
 		{"Calendars", testCalendars},
 		{"Counting", testCounting},
 		{"Due", testDue},
+		{"Warnings", testWarnings},
+		{"Private", testPrivate},
 		{"Races", testRaces},
 		{"AssignRaces", testAssignRaces},
 		{"Host", testHost},

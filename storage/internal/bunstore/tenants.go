@@ -121,6 +121,7 @@ var ofTenant = []struct{ table, key string }{
 	{"crm_subjects", "kind, record_id"},
 	{"crm_audit", "id"},
 	{"crm_operations", "id"},
+	{"crm_due", "kind, record_id"},
 	{"crm_orders", "id"},
 	{"crm_interactions", "id"},
 	{"crm_tasks", "id"},
