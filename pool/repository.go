@@ -154,6 +154,8 @@ type Tx interface {
 	kernel.Tx
 	Pool(k Kind) Repository
 	Pools(k Kind) PoolRepository
+	Histories(k Kind) HistoryRepository
+	Patterns(k Kind) PatternRepository
 	Policies(k Kind) PolicyRepository
 	Calendars() team.CalendarRepository
 	Counters(kind string) customer.CounterRepository

@@ -15,7 +15,8 @@ type RecordID interface{ ~int64 }
 
 // Service is the pool of one kind of record.
 type Service[I RecordID] struct {
-	Pools *Pools // the pools themselves, their members and rules
+	Pools    *Pools       // the pools themselves, their members and rules
+	Patterns *Patterns[I] // how members use the pool
 
 	kind Kind
 	core kernel.Service[Tx]
@@ -23,7 +24,7 @@ type Service[I RecordID] struct {
 
 // NewService is for crm.New.
 func NewService[I RecordID](k Kind, core kernel.Service[Tx]) *Service[I] {
-	return &Service[I]{&Pools{k, core}, k, core}
+	return &Service[I]{&Pools{k, core}, &Patterns[I]{k, core}, k, core}
 }
 
 // Refused is one record of a call that takes many, and why it was left as it is.

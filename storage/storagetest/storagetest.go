@@ -58,6 +58,8 @@ func Run(t *testing.T, open Open) {
 		{"Calendars", testCalendars},
 		{"Counting", testCounting},
 		{"Due", testDue},
+		{"Simulate", testSimulate},
+		{"Patterns", testPatterns},
 		{"Races", testRaces},
 		{"AssignRaces", testAssignRaces},
 		{"Host", testHost},
