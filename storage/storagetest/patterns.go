@@ -167,7 +167,8 @@ func testPatternsScope(open Open) func(t *testing.T) {
 		north, err := b.Team.Departments.Create(ctx, boss, team.Department{Name: "North"})
 		require.NoError(t, err)
 		_, err = b.Team.Members.AddMany(ctx, boss, []team.Member{
-			{User: "lead", Role: "lead", Department: north.ID}, {User: "n1", Role: team.Seller, Department: north.ID},
+			{User: "lead", Role: "lead", Department: north.ID},
+			{User: "n1", Role: team.Seller, Department: north.ID},
 			{User: "n2", Role: team.Seller, Department: north.ID},
 		})
 		require.NoError(t, err)

@@ -215,4 +215,3 @@ func (h *histories) Memberships(ctx context.Context, tenant kernel.TenantID, poo
 	}
 	return all, err
 }
-
