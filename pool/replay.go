@@ -120,7 +120,7 @@ func (r *replay) run(h *History, k Kind, yield func(*ownership)) error {
 		}
 	}
 	if r.current.owner != "" {
-		r.search(r.now, false)
+		r.search(r.now, true)
 		r.close(time.Time{}, nil)
 	}
 	return nil
@@ -273,7 +273,8 @@ func (r *replay) close(end time.Time, by *PastOperation) {
 	r.current = ownership{}
 }
 
-// search asks the rulesets about the stretch until an instant, with it if a run took the record then.
+// search asks the rulesets about the stretch until an instant, and with it where nothing else is known of it: a run took
+// the record then, or it is now.
 func (r *replay) search(until time.Time, with bool) {
 	from := later(r.begins, r.from)
 	if with {

@@ -100,6 +100,7 @@ func TestReplay(t *testing.T) {
 		"at the end that a run made":             {"owned_days > 3", claimed().op(on(3, µs), customer.Recycled, ""), nil, []any{on(3, µs)}},
 		"not after the end that a run made":      {"owned_days > 3", claimed().op(on(3), customer.Recycled, ""), nil, []any{nil}},
 		"not now":                                {"owned_days >= 100", claimed(), nil, []any{nil}},
+		"now, in the window":                     {"owned_days >= 100", claimed(), set(func(r *replay) { r.to = on(100, µs) }), []any{on(100)}},
 		"a microsecond ago":                      {"owned_days >= 100", claimed(), set(func(r *replay) { r.now, r.to = on(100, µs), on(100, µs) }), []any{on(100)}},
 		"not after the window":                   {"owned_days >= 9", claimed(), set(func(r *replay) { r.to = on(9) }), []any{nil}},
 		"at the end of the window":               {"owned_days >= 9", claimed(), set(func(r *replay) { r.to = on(9, µs) }), []any{on(9)}},

@@ -17,7 +17,7 @@ type SimulateOptions struct {
 	// From is the instant from which the rules are taken to have been in force: what they would have taken before it, they
 	// take at it. Zero is the beginning of the log.
 	From time.Time
-	// To is the first instant at which they are not any more. Defaults to now; not in the future.
+	// To is the first instant at which they are not any more, not in the future. Defaults to the instant after now.
 	To time.Time
 	// RunsAt is when runs happen, once a day in the tenant's zone, such as calendar.At(3, 0): a record is taken by the first
 	// run that finds it due. nil takes it at the very instant at which it is due (Due).
@@ -53,7 +53,7 @@ const (
 func (o *SimulateOptions) check(now time.Time) (after int64, err error) {
 	o.From, o.To = kernel.Instant(o.From), kernel.Instant(o.To)
 	if o.To.IsZero() {
-		o.To = now
+		o.To = now.Add(time.Microsecond)
 	}
 	if o.Batch == 0 {
 		o.Batch = defaultRecords
@@ -66,7 +66,7 @@ func (o *SimulateOptions) check(now time.Time) (after int64, err error) {
 		return 0, err
 	}
 	switch {
-	case o.To.After(now):
+	case o.To.After(now.Add(time.Microsecond)):
 		return 0, kernel.Invalid("to", kernel.InFuture)
 	case !o.From.Before(o.To):
 		return 0, kernel.Invalidf("from", kernel.OutOfRange, "not before to")
