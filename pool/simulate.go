@@ -3,6 +3,7 @@ package pool
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -312,6 +313,9 @@ func (x *simulation[I]) record(h *History) error {
 	})
 	if owned {
 		x.report.Owned++
+	}
+	if err != nil {
+		err = fmt.Errorf("what is on record about %s %d: %w", x.s.kind, h.ID, err)
 	}
 	return err
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/openseas/crm/pool"
 )
 
-// histories reads what was written about the records of one kind.
+// histories reads what was written about the records of one kind. Only customers have interactions, orders and facts yet.
 type histories struct {
 	*tx
 	kind  pool.Kind

@@ -11,7 +11,7 @@ import (
 	"github.com/openseas/crm/pool"
 )
 
-// patterns asks the operation log of one kind of record. Claims, or releases, of the window are found by
+// patterns asks the operation log of one kind of record; only customers have follow-ups yet. Claims, or releases, of the window are found by
 // crm_ix_operations_pooled; what followed each of them by the index of its record's lines, the first line that changes the owner. (SQLite takes a
 // partial index only where its condition stands word by word: hence the IN beside the equality.)
 type patterns struct {
@@ -85,7 +85,7 @@ func (p *patterns) ClaimAndRelease(ctx context.Context, tenant kernel.TenantID, 
 		FROM s JOIN crm_members AS m ON m.tenant_id = ?tenant AND m.user_id = s.to_owner WHERE ?after ORDER BY s.n DESC, m.id LIMIT ?limit`, args).Scan(ctx, &rows)
 	all := make([]pool.Listed[pool.ClaimAndRelease], len(rows))
 	for i, x := range rows {
-		item := pool.ClaimAndRelease{Member: x.UserID, Claims: x.Claims, Released: x.N, Share: x.N * 100 / x.Claims}
+		item := pool.ClaimAndRelease{Member: x.UserID, Claims: x.Claims, Released: x.N, Share: x.N * 100 / max(1, x.Claims)}
 		all[i] = pool.Listed[pool.ClaimAndRelease]{Item: item, Keys: []int64{int64(x.N), x.ID}}
 	}
 	return all, err
