@@ -117,7 +117,8 @@ func (p *pastFields) set(name string, raw json.RawMessage) error {
 }
 
 func (p *pastFields) into(f *condition.Facts) {
-	f.Level, f.Standing, f.Stage, f.Type, f.Industry, f.Source, f.Region, f.Potential = p.level, p.standing, p.stage, p.kind, p.industry, p.source, p.region, p.potential
+	f.Level, f.Standing, f.Stage, f.Type = p.level, p.standing, p.stage, p.kind
+	f.Industry, f.Source, f.Region, f.Potential = p.industry, p.source, p.region, p.potential
 }
 
 func isThere(raw json.RawMessage) bool { return len(raw) > 0 && string(raw) != "null" }

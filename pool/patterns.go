@@ -111,7 +111,8 @@ func (f PatternFilter) within(c *kernel.Call[Tx], usual time.Duration) PatternRa
 }
 
 // look is what the four questions have in common.
-func look[I RecordID, T any](ctx context.Context, s *Patterns[I], a kernel.Actor, op, list string, keys int, f PatternFilter, p kernel.Page, usual time.Duration,
+func look[I RecordID, T any](
+	ctx context.Context, s *Patterns[I], a kernel.Actor, op, list string, keys int, f PatternFilter, p kernel.Page, usual time.Duration,
 	ask func(ctx context.Context, tx PatternRepository, r PatternRange, w kernel.Window) ([]Listed[T], error), users ...kernel.UserID,
 ) (kernel.List[T], error) {
 	w, err := p.Open(list, keys)
@@ -150,7 +151,9 @@ func (s *Patterns[I]) ClaimAndRelease(ctx context.Context, a kernel.Actor, f Pat
 
 // ClaimsReleased returns a page of the records behind one line of ClaimAndRelease, the newest claim first. A member outside
 // the actor's scope is not found.
-func (s *Patterns[I]) ClaimsReleased(ctx context.Context, a kernel.Actor, member kernel.UserID, f PatternFilter, p kernel.Page) (kernel.List[ClaimReleased[I]], error) {
+func (s *Patterns[I]) ClaimsReleased(
+	ctx context.Context, a kernel.Actor, member kernel.UserID, f PatternFilter, p kernel.Page,
+) (kernel.List[ClaimReleased[I]], error) {
 	return look(ctx, s, a, "pool.Patterns.ClaimsReleased", "claims-released", 1, f, p, 7*day,
 		func(ctx context.Context, tx PatternRepository, r PatternRange, w kernel.Window) ([]Listed[ClaimReleased[I]], error) {
 			found, err := tx.ClaimsReleased(ctx, a.Tenant, r, member, w)

@@ -43,7 +43,7 @@ func (l *life) op(at time.Time, a customer.Action, to kernel.UserID, more ...fun
 	return l
 }
 
-func into(p ID) func(*PastOperation) { return func(op *PastOperation) { op.Pool = p } }
+func intoSecond(op *PastOperation) { op.Pool = 2 }
 
 func (l *life) followup(at, known time.Time) *life {
 	l.Interactions = append(l.Interactions, PastInteraction{at, known, true})
@@ -111,9 +111,9 @@ func TestReplay(t *testing.T) {
 		"a member that left, too late":           {"owned_days >= 5", new(life).op(born, customer.Claimed, "gone"), nil, []any{nil}},
 		"a member that left, in time":            {"owned_days > 4", new(life).op(born, customer.Claimed, "gone"), nil, []any{on(4, µs)}},
 		"no member of the pool":                  {"owned_days > 4", new(life).op(born, customer.Claimed, "stranger"), nil, []any{nil}},
-		"in another pool, too late":              {"owned_days >= 4", claimed().op(on(4), customer.Moved, "li", into(2)), nil, []any{nil}},
-		"in another pool, and back":              {"owned_days >= 4", claimed().op(on(2), customer.Moved, "li", into(2)).op(on(9), customer.Moved, "li"), nil, []any{on(9)}},
-		"moved in the pool":                      {"owned_days >= 0", new(life).op(born, customer.Moved, "", into(2)).op(on(9), customer.Claimed, "li", into(2)), nil, []any{nil}},
+		"in another pool, too late":              {"owned_days >= 4", claimed().op(on(4), customer.Moved, "li", intoSecond), nil, []any{nil}},
+		"in another pool, and back":              {"owned_days >= 4", claimed().op(on(2), customer.Moved, "li", intoSecond).op(on(9), customer.Moved, "li"), nil, []any{on(9)}},
+		"moved in the pool":                      {"owned_days >= 0", new(life).op(born, customer.Moved, "", intoSecond).op(on(9), customer.Claimed, "li", intoSecond), nil, []any{nil}},
 		"a follow-up puts it off":                {"followup_days > 3", claimed().followup(on(3), on(3)), nil, []any{on(6, µs)}},
 		"one that nobody knew does not":          {"followup_days > 3", claimed().followup(on(3), on(4)), nil, []any{on(3, µs)}},
 		"one that was written down in time":      {"followup_days > 3", claimed().followup(on(1), on(3)), nil, []any{on(4, µs)}},

@@ -264,9 +264,9 @@ func (x *simulation[I]) read(ctx context.Context, atMost int) (histories []Histo
 
 // replay judges a batch: all of it is counted, or nothing.
 func (x *simulation[I]) replay(histories []History) error {
-	before, err := x.report.clone(), error(nil)
+	before := x.report.clone()
 	for i := range histories {
-		if err = x.record(&histories[i]); err != nil {
+		if err := x.record(&histories[i]); err != nil {
 			x.report = before
 			return err
 		}

@@ -158,7 +158,7 @@ func (b *bundle) relives(r *rand.Rand, nightly *calendar.Time) {
 	s := b.simulate(nil, pool.SimulateOptions{RunsAt: nightly, Examples: 1_000, Batch: 1 + r.IntN(20)})
 	require.ElementsMatch(b.t, want, simulatedOf(s))
 	b.t.Logf("%d of %d ownerships were recycled", len(want), s.Ownerships)
-	require.Positive(b.t, len(want))
+	require.NotEmpty(b.t, want)
 	require.Equal(b.t, s.Changed, s.Present)
 	require.Equal(b.t, s.Both, s.Changed.Released)
 	require.Zero(b.t, s.Changed.Spared)

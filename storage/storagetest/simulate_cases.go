@@ -117,7 +117,7 @@ func testSimulateFacts(open Open) func(t *testing.T) {
 		require.NoError(t, b.Customers.Delete(t.Context(), boss, id, b.get(id).Version))
 		require.Equal(t, "24h0m0s", taken(`level == "A"`), "it was there")
 		b.wait(30 * day)
-		require.Equal(t, "", taken(`owned_days > 410`), "it is deleted")
+		require.Empty(t, taken(`owned_days > 410`), "it is deleted")
 		_, err := b.Customers.Restore(t.Context(), boss, id)
 		require.NoError(t, err)
 		b.wait(time.Microsecond)

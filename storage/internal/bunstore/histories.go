@@ -167,7 +167,8 @@ func (b *batchOfHistories) orders(ctx context.Context) error {
 	for _, x := range rows {
 		if h := b.of(x.CustomerID); h != nil {
 			h.Orders = append(h.Orders, pool.PastOrder{
-				At: time.Time(x.OrderedAt), Known: time.Time(x.CreatedAt), Amount: x.Amount.Decimal, Paid: slices.Contains([]string{"paid", "shipped", "completed"}, x.Status),
+				At: time.Time(x.OrderedAt), Known: time.Time(x.CreatedAt), Amount: x.Amount.Decimal,
+				Paid: slices.Contains([]string{"paid", "shipped", "completed"}, x.Status), // as in Facts
 			})
 		}
 	}
@@ -185,7 +186,8 @@ func (b *batchOfHistories) changes(ctx context.Context) error {
 	}
 	rows, err := sourceOf(ctx, b, `SELECT subject_id AS record_id, at, type, before, after FROM crm_audit
 		WHERE tenant_id = ?tenant AND subject_kind = ?kind AND subject_id BETWEEN ?from AND ?to AND kind = ?kind
-			AND type NOT IN ('customer.claimed', 'customer.released', 'customer.removed', 'customer.recycled', 'customer.assigned', 'customer.transferred', 'customer.moved')
+			AND type NOT IN ('customer.claimed', 'customer.released', 'customer.removed', 'customer.recycled', 'customer.assigned',
+				'customer.transferred', 'customer.moved')
 		ORDER BY subject_id, id LIMIT ?limit`, func(r *row) int64 { return r.RecordID })
 	for _, x := range rows {
 		if h := b.of(x.RecordID); h != nil {

@@ -11,9 +11,10 @@ import (
 	"github.com/openseas/crm/pool"
 )
 
-// patterns asks the operation log of one kind of record; only customers have follow-ups yet. Claims, or releases, of the window are found by
-// crm_ix_operations_pooled; what followed each of them by the index of its record's lines, the first line that changes the owner. (SQLite takes a
-// partial index only where its condition stands word by word: hence the IN beside the equality.)
+// patterns asks the operation log of one kind of record; only customers have follow-ups yet. Claims, or releases, of the
+// window are found by crm_ix_operations_pooled; what followed each of them by the index of its record's lines: the first
+// line that changes the owner. SQLite takes a partial index only where its condition stands word by word, hence the IN
+// beside the equality.
 type patterns struct {
 	*tx
 	kind pool.Kind
@@ -64,7 +65,9 @@ func among(column string, sc kernel.Scope) schema.QueryWithArgs {
 }
 
 // ClaimAndRelease see [pool.PatternRepository].
-func (p *patterns) ClaimAndRelease(ctx context.Context, tenant kernel.TenantID, r pool.PatternRange, w kernel.Window) ([]pool.Listed[pool.ClaimAndRelease], error) {
+func (p *patterns) ClaimAndRelease(
+	ctx context.Context, tenant kernel.TenantID, r pool.PatternRange, w kernel.Window,
+) ([]pool.Listed[pool.ClaimAndRelease], error) {
 	args, err := p.args(ctx, tenant, r, w)
 	if err != nil {
 		return nil, err
