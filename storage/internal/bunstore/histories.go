@@ -69,8 +69,8 @@ func (h *histories) records(ctx context.Context, n, after int64, atMost int) ([]
 	}
 	err := h.raw(`SELECT t.id, t.level, t.standing, t.stage, t.type, t.industry, t.source, t.region, t.annual_potential, t.deleted_at,
 			f.open_opportunities, f.active_contracts, f.open_cases,
-			`+tags+` FROM crm_customer_tags ct JOIN crm_tags g ON g.tenant_id = ct.tenant_id AND g.id = ct.tag_id
-				WHERE ct.tenant_id = t.tenant_id AND ct.customer_id = t.id AND g.deleted_at IS NULL) AS tags
+			`+tags+` FROM crm_customer_tags ct CROSS JOIN crm_tags g
+				WHERE ct.tenant_id = t.tenant_id AND ct.customer_id = t.id AND g.tenant_id = ct.tenant_id AND g.id = ct.tag_id AND g.deleted_at IS NULL) AS tags
 		FROM `+h.table+` t JOIN crm_customer_facts f ON f.tenant_id = t.tenant_id AND f.customer_id = t.id
 		WHERE t.tenant_id = ? AND t.id > ? ORDER BY t.id LIMIT ?`, n, after, atMost).Scan(ctx, &rows)
 	all := make([]pool.History, len(rows))

@@ -20,22 +20,32 @@ type patterns struct {
 	kind pool.Kind
 }
 
+// following joins what came after a line, under an alias: the first line of the same record that meets a condition. Without
+// LATERAL, Postgres would read the whole log and hash it; SQLite has none, and needs none.
+func (p *patterns) following(alias, condition string) string {
+	first := " FROM crm_operations AS x WHERE x.tenant_id = ?tenant AND x.kind = ?kind AND " + condition + " ORDER BY x.id LIMIT 1)"
+	if p.pg {
+		return " CROSS JOIN LATERAL (SELECT x.*" + first + " AS " + alias
+	}
+	return " CROSS JOIN crm_operations AS " + alias + " ON " + alias + ".tenant_id = ?tenant AND " + alias + ".id = (SELECT x.id" + first
+}
+
 // releasedClaims are the claims c of the window that the member itself ended by the release r, in time and with no
 // follow-up in between.
-const releasedClaims = `crm_operations AS c CROSS JOIN crm_operations AS r
+func (p *patterns) releasedClaims() string {
+	return `crm_operations AS c` + p.following("r", "x.record_id = c.record_id AND x.id > c.id AND (x.to_owner IS NULL OR x.to_owner <> c.to_owner)") + `
 	WHERE c.tenant_id = ?tenant AND c.kind = ?kind AND c.action IN ('claim', 'release') AND c.action = 'claim' AND c.at >= ?from AND c.at < ?to AND ?member
-		AND r.tenant_id = ?tenant AND r.id = (SELECT x.id FROM crm_operations AS x WHERE x.tenant_id = ?tenant AND x.kind = ?kind
-			AND x.record_id = c.record_id AND x.id > c.id AND (x.to_owner IS NULL OR x.to_owner <> c.to_owner) ORDER BY x.id LIMIT 1)
 		AND r.action = 'release' AND r.from_owner = c.to_owner AND r.at <= c.at + ?within
 		AND NOT EXISTS (SELECT 1 FROM crm_interactions AS i WHERE i.tenant_id = ?tenant AND i.customer_id = c.record_id AND i.deleted_at IS NULL AND i.followup
 			AND i.at >= c.at AND i.at <= r.at)`
+}
 
 // hands are the releases r of the window after which another member was the next to have the record, by the claim c in time.
-const hands = `crm_operations AS r CROSS JOIN crm_operations AS c
+func (p *patterns) hands() string {
+	return `crm_operations AS r` + p.following("c", "x.record_id = r.record_id AND x.id > r.id AND x.to_owner IS NOT NULL") + `
 	WHERE r.tenant_id = ?tenant AND r.kind = ?kind AND r.action IN ('claim', 'release') AND r.action = 'release' AND r.at >= ?from AND r.at < ?to AND ?member
-		AND c.tenant_id = ?tenant AND c.id = (SELECT x.id FROM crm_operations AS x WHERE x.tenant_id = ?tenant AND x.kind = ?kind
-			AND x.record_id = r.record_id AND x.id > r.id AND x.to_owner IS NOT NULL ORDER BY x.id LIMIT 1)
 		AND c.action = 'claim' AND c.to_owner <> r.from_owner AND c.at <= r.at + ?within`
+}
 
 // args are the arguments that all questions have.
 func (p *patterns) args(ctx context.Context, tenant kernel.TenantID, r pool.PatternRange, w kernel.Window) (binds, error) {
@@ -82,7 +92,7 @@ func (p *patterns) ClaimAndRelease(
 		N      int
 		Claims int
 	}
-	err = p.raw(`WITH s AS MATERIALIZED (SELECT c.to_owner, count(*) AS n FROM `+releasedClaims+` GROUP BY c.to_owner)
+	err = p.raw(`WITH s AS MATERIALIZED (SELECT c.to_owner, count(*) AS n FROM `+p.releasedClaims()+` GROUP BY c.to_owner)
 		SELECT m.id, m.user_id, s.n, (SELECT count(*) FROM crm_operations AS c WHERE c.tenant_id = ?tenant AND c.kind = ?kind AND c.actor = m.user_id
 			AND c.action = 'claim' AND c.at >= ?from AND c.at < ?to) AS claims
 		FROM s JOIN crm_members AS m ON m.tenant_id = ?tenant AND m.user_id = s.to_owner WHERE ?after ORDER BY s.n DESC, m.id LIMIT ?limit`, args).Scan(ctx, &rows)
@@ -113,7 +123,7 @@ func (p *patterns) ClaimsReleased(
 		ReleasedAt moment
 		Reason     string
 	}
-	err = p.raw("SELECT c.id, c.record_id, c.at AS claimed_at, r.at AS released_at, r.reason FROM "+releasedClaims+" AND ?after ORDER BY c.id DESC LIMIT ?limit",
+	err = p.raw("SELECT c.id, c.record_id, c.at AS claimed_at, r.at AS released_at, r.reason FROM "+p.releasedClaims()+" AND ?after ORDER BY c.id DESC LIMIT ?limit",
 		args).Scan(ctx, &rows)
 	all := make([]pool.Listed[pool.ClaimReleased[int64]], len(rows))
 	for i, x := range rows {
@@ -143,7 +153,7 @@ func (p *patterns) Swaps(ctx context.Context, tenant kernel.TenantID, r pool.Pat
 		BackAgain    int
 		BackAndForth int
 	}
-	err = p.raw(`WITH h AS MATERIALIZED (SELECT r.from_owner AS giver, c.to_owner AS taker, r.record_id FROM `+hands+` AND ?taker),
+	err = p.raw(`WITH h AS MATERIALIZED (SELECT r.from_owner AS giver, c.to_owner AS taker, r.record_id FROM `+p.hands()+` AND ?taker),
 		g AS (SELECT CASE WHEN giver < taker THEN giver ELSE taker END AS a, CASE WHEN giver < taker THEN taker ELSE giver END AS b,
 			count(*) FILTER (WHERE giver < taker) AS there, count(*) FILTER (WHERE giver > taker) AS back_again,
 			count(DISTINCT CASE WHEN giver < taker THEN record_id END) + count(DISTINCT CASE WHEN giver > taker THEN record_id END)
@@ -181,8 +191,9 @@ func (p *patterns) Handed(
 		ReleasedAt moment
 		ClaimedAt  moment
 	}
-	err = p.raw("SELECT r.id, r.record_id, r.from_owner, c.to_owner, r.at AS released_at, c.at AS claimed_at FROM "+hands+
-		" AND ?taker AND ?after ORDER BY r.id DESC LIMIT ?limit", args).Scan(ctx, &rows)
+	// Materialized: in the order of the page, Postgres would walk the log of all members backwards for lines of these two.
+	err = p.raw(`WITH h AS MATERIALIZED (SELECT r.id, r.record_id, r.from_owner, c.to_owner, r.at AS released_at, c.at AS claimed_at FROM `+p.hands()+`
+		AND ?taker AND ?after) SELECT * FROM h ORDER BY id DESC LIMIT ?limit`, args).Scan(ctx, &rows)
 	all := make([]pool.Listed[pool.Handed[int64]], len(rows))
 	for i, x := range rows {
 		item := pool.Handed[int64]{ID: x.RecordID, From: x.FromOwner, To: x.ToOwner, ReleasedAt: time.Time(x.ReleasedAt), ClaimedAt: time.Time(x.ClaimedAt)}
