@@ -69,6 +69,9 @@ func testClaimAndRelease(open Open) func(t *testing.T) {
 		between := b.now()
 		b.hand(wang, day, ids[8:11]...)
 		b.hand(wang, day, ids[8]) // twice the same is two
+		require.NoError(t, b.Customers.Interactions.Add(t.Context(), boss, &customer.Interaction{
+			CustomerID: ids[8], Type: customer.Other, Subject: "bounced", Automatic: true, At: b.now().Add(-day),
+		})) // no follow-up
 		second := &pool.Pool{Name: "second", Public: true, Settings: pool.DefaultSettings()}
 		require.NoError(t, b.Pool.Pools.Create(t.Context(), boss, second))
 		require.NoError(t, b.Pool.Claim(t.Context(), wang, ids[11]))
@@ -115,7 +118,11 @@ func testSwaps(open Open) func(t *testing.T) {
 		b.hand(u[0], day, ids[0], ids[1])
 		b.hand(u[1], day, ids[0], ids[2]) // 0 handed ids[0] to 1
 		b.hand(u[0], day, ids[0], ids[2]) // and 1 two back to 0
+		second := &pool.Pool{Name: "second", Public: true, Settings: pool.Settings{}}
+		require.NoError(t, b.Pool.Pools.Create(t.Context(), boss, second))
 		b.hand(u[2], day, ids[4])
+		_, err := b.Pool.MoveToPool(t.Context(), boss, ids[4:5], second.ID, pool.AllOrNothing, nil) // changes no owner
+		require.NoError(t, err)
 		b.hand(u[3], day, ids[4], ids[5])
 		b.hand(u[2], day, ids[5]) // 2 and 3: one each way
 		b.hand(u[2], day, ids[6])

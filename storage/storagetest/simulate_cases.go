@@ -114,11 +114,16 @@ func testSimulateFacts(open Open) func(t *testing.T) {
 		} {
 			require.Equal(t, want, taken(text), text)
 		}
+		require.NoError(t, b.Customers.Tags.Create(t.Context(), boss, &customer.Tag{Name: "VIP"}))
+		_, err := b.Customers.Tags.Put(t.Context(), boss, []customer.ID{id}, "VIP")
+		require.NoError(t, err)
+		require.Equal(t, "0s", taken(`"VIP" in tags`), "tags are taken as they are now")
+
 		require.NoError(t, b.Customers.Delete(t.Context(), boss, id, b.get(id).Version))
 		require.Equal(t, "24h0m0s", taken(`level == "A"`), "it was there")
 		b.wait(30 * day)
 		require.Empty(t, taken(`owned_days > 410`), "it is deleted")
-		_, err := b.Customers.Restore(t.Context(), boss, id)
+		_, err = b.Customers.Restore(t.Context(), boss, id)
 		require.NoError(t, err)
 		b.wait(time.Microsecond)
 		require.Equal(t, (434 * day).String(), taken(`owned_days > 410`), "it is back, and its owner's")
@@ -162,6 +167,14 @@ func testSimulateParts(open Open) func(t *testing.T) {
 		}
 		requireSameJSON(t, whole, sum)
 		require.Error(t, sum.Add(whole), "it is whole already")
+
+		tx := b.begin()
+		_, err := b.In(tx).Customers.CreateMany(t.Context(), boss, []*customer.Customer{{Name: "x"}}, pool.AllOrNothing)
+		require.NoError(t, err)
+		joined, err := b.In(tx).Pool.Simulate(t.Context(), boss, rules, nil)
+		require.NoError(t, err)
+		require.Equal(t, whole.Records+1, joined.Records, "it reads what the host's transaction wrote")
+		require.NoError(t, tx.Rollback())
 
 		o = pool.SimulateOptions{To: o.To, Examples: 100, Batch: 5}
 		ctx, stop := context.WithCancel(t.Context())
