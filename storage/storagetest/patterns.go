@@ -79,6 +79,7 @@ func testClaimAndRelease(open Open) func(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, b.Pool.Release(t.Context(), wang, ids[11], nil)) // a move in between is no matter
 		b.wait(time.Minute)
+		b.followup(wang, ids[9]) // too late to count
 
 		ask := func(f pool.PatternFilter, p crm.Page) crm.List[pool.ClaimAndRelease] {
 			l, err := b.Pool.Patterns.ClaimAndRelease(t.Context(), boss, f, p)
@@ -95,6 +96,22 @@ func testClaimAndRelease(open Open) func(t *testing.T) {
 		require.Equal(t, want[:1], ask(pool.PatternFilter{From: between}, crm.Page{}).Items)
 		require.Equal(t, want[1:], ask(pool.PatternFilter{To: between}, crm.Page{}).Items)
 		require.Equal(t, 5, ask(pool.PatternFilter{Within: 8 * day}, crm.Page{}).Items[1].Released)
+		b.wait(time.Minute)
+		equals := b.now()
+		for _, u := range b.members(3) {
+			b.hand(u, day, ids[0])
+		}
+		all := ask(pool.PatternFilter{From: equals}, crm.Page{}).Items
+		require.Len(t, all, 3)
+		var paged []pool.ClaimAndRelease
+		for x, err := range crm.All(func(p crm.Page) (crm.List[pool.ClaimAndRelease], error) {
+			p.Limit = 1
+			return b.Pool.Patterns.ClaimAndRelease(t.Context(), boss, pool.PatternFilter{From: equals}, p)
+		}) {
+			require.NoError(t, err)
+			paged = append(paged, x)
+		}
+		require.Equal(t, all, paged, "of equals none is left out")
 
 		var found []customer.ID
 		for x, err := range crm.All(func(p crm.Page) (crm.List[pool.ClaimReleased[customer.ID]], error) {

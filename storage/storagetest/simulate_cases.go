@@ -68,7 +68,9 @@ func testSimulateLater(open Open) func(t *testing.T) {
 		for _, x := range late.Examples {
 			require.Equal(t, late.From, x.At, "overdue when the rules come into force")
 		}
-		require.Zero(t, late.Recorded.Recycled)
+		require.Zero(t, late.Recorded.Recycled, "before the runs")
+		late = b.simulate(sooner, pool.SimulateOptions{From: b.now().Add(-time.Hour)})
+		require.Equal(t, []int{0, 2}, []int{late.Recorded.Recycled, late.Ownerships}, "behind them")
 	}
 }
 
@@ -136,8 +138,11 @@ func testSimulateParts(open Open) func(t *testing.T) {
 		r := rand.New(rand.NewPCG(3, 3))
 		b.twoPools(r)
 		b.create(9, "li")
-		for range 80 {
+		for i := range 80 {
 			b.live(r, b.everyone())
+			if i%10 == 9 {
+				b.recycle()
+			}
 			b.wait(time.Duration(r.Int64N(int64(9 * time.Hour))))
 		}
 		rules := []pool.Rule{
@@ -149,6 +154,7 @@ func testSimulateParts(open Open) func(t *testing.T) {
 		whole := b.simulate(rules, o)
 		require.Empty(t, whole.Next)
 		require.Positive(t, whole.Changed.Released)
+		require.Positive(t, whole.Changed.Spared)
 		require.Equal(t, len(b.everyone()), whole.Records)
 
 		var sum pool.Simulation[customer.ID]
