@@ -123,8 +123,8 @@ func (p *patterns) ClaimsReleased(
 		ReleasedAt moment
 		Reason     string
 	}
-	err = p.raw("SELECT c.id, c.record_id, c.at AS claimed_at, r.at AS released_at, r.reason FROM "+p.releasedClaims()+" AND ?after ORDER BY c.id DESC LIMIT ?limit",
-		args).Scan(ctx, &rows)
+	err = p.raw("SELECT c.id, c.record_id, c.at AS claimed_at, r.at AS released_at, r.reason FROM "+p.releasedClaims()+
+		" AND ?after ORDER BY c.id DESC LIMIT ?limit", args).Scan(ctx, &rows)
 	all := make([]pool.Listed[pool.ClaimReleased[int64]], len(rows))
 	for i, x := range rows {
 		item := pool.ClaimReleased[int64]{ID: x.RecordID, Member: user, ClaimedAt: time.Time(x.ClaimedAt), ReleasedAt: time.Time(x.ReleasedAt), Reason: x.Reason}
