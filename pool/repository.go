@@ -204,6 +204,8 @@ type Tx interface {
 	kernel.Tx
 	Pool(k Kind) Repository
 	Pools(k Kind) PoolRepository
+	Histories(k Kind) HistoryRepository
+	Patterns(k Kind) PatternRepository
 	Policies(k Kind) PolicyRepository
 	Territories(k Kind) TerritoryRepository
 	Dues(k Kind) DueRepository

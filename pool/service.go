@@ -17,6 +17,7 @@ type RecordID interface{ ~int64 }
 type Service[I RecordID] struct {
 	Pools       *Pools       // the pools themselves, their members and rules
 	Territories *Territories // which members get records that nobody owns
+	Patterns    *Patterns[I] // how members use the pool
 
 	kind Kind
 	core kernel.Service[Tx]
@@ -25,7 +26,7 @@ type Service[I RecordID] struct {
 // NewService is for crm.New.
 func NewService[I RecordID](k Kind, core kernel.Service[Tx]) *Service[I] {
 	pools := &Pools{k, core}
-	return &Service[I]{pools, &Territories{k, core, pools}, k, core}
+	return &Service[I]{pools, &Territories{k, core, pools}, &Patterns[I]{k, core}, k, core}
 }
 
 // Refused is one record of a call that takes many, and why it was left as it is.

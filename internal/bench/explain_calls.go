@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/openseas/crm"
 	"github.com/openseas/crm/customer"
@@ -181,6 +182,27 @@ var explainCalls = []explainCall{
 		}
 		return err
 	}},
+	{"Simulate by other rules, a batch of 1,000 (Pool.Simulate)", func(ctx context.Context, x *explained) error {
+		rules := []pool.Rule{{Name: "sooner", Condition: "followup_days > 14", Action: pool.Release}}
+		_, err := x.kept.Pool.Simulate(ctx, boss(0), rules, &pool.SimulateOptions{Limit: 1_000})
+		return err
+	}},
+	{"Claims given back within a week, of 90 days (Patterns.ClaimAndRelease)", func(ctx context.Context, x *explained) error {
+		_, err := x.kept.Pool.Patterns.ClaimAndRelease(ctx, admin, quarter, crm.Page{})
+		return err
+	}},
+	{"Those of one member (Patterns.ClaimsReleased)", func(ctx context.Context, x *explained) error {
+		_, err := x.kept.Pool.Patterns.ClaimsReleased(ctx, admin, li.User, quarter, crm.Page{})
+		return err
+	}},
+	{"Swaps of 90 days (Patterns.Swaps)", func(ctx context.Context, x *explained) error {
+		_, err := x.kept.Pool.Patterns.Swaps(ctx, admin, quarter, crm.Page{})
+		return err
+	}},
+	{"Those of one pair (Patterns.Handed)", func(ctx context.Context, x *explained) error {
+		_, err := x.kept.Pool.Patterns.Handed(ctx, admin, li.User, house0.User, quarter, crm.Page{})
+		return err
+	}},
 }
 
 // trailCalls are lists of the audit trail by each of its filters, and the index that each must stand on.
@@ -210,6 +232,9 @@ func trailLists() (calls []explainCall) {
 	}
 	return calls
 }
+
+// quarter is what a superior asks about.
+var quarter = pool.PatternFilter{From: now.Add(-90 * 24 * time.Hour)}
 
 func twenty() (users []crm.UserID) {
 	for n := range 20 {

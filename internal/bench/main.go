@@ -32,6 +32,7 @@ func run(ctx context.Context, args []string) error {
 	file := flags.String("json", "", "a file for the results, a line of JSON each")
 	explain := flags.Bool("explain", false, "show by which indexes the engine answers the statements, and measure nothing")
 	whole := flags.Bool("plans", false, "as -explain, with the whole plans")
+	past := flags.Bool("simulate", false, "give the customers a past of ten lines each, replay it by other rules, and measure nothing else")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -52,6 +53,12 @@ func run(ctx context.Context, args []string) error {
 		}
 		printPlans(os.Stdout, e, all, *whole)
 		return nil
+	}
+	if *past {
+		if err := d.live(ctx, e, sayf); err != nil {
+			return err
+		}
+		return simulate(ctx, e, d, os.Stdout)
 	}
 	wanted, err := regexp.Compile(*match)
 	if err != nil {

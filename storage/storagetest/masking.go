@@ -108,6 +108,7 @@ func (b *secretive) reads(who crm.Actor) map[string]func() (any, error) {
 		"Pool.Explain":          func() (any, error) { return call(b.Pool.Explain(ctx, who, b.id)) },
 		"Pool.Private":          func() (any, error) { return call(b.Pool.Private(ctx, who, pool.PrivateFilter{}, crm.Page{})) },
 		"Pool.DueList":          func() (any, error) { return call(b.Pool.DueList(ctx, who, pool.PrivateFilter{}, crm.Page{})) },
+		"Pool.Simulate":         func() (any, error) { return call(b.Pool.Simulate(ctx, who, nil, &pool.SimulateOptions{Examples: 9})) },
 		"Pool.DueAt":            func() (any, error) { return call(b.Pool.DueAt(ctx, who, b.id)) },
 		"Pool.Preview":          func() (any, error) { return call(b.Pool.Preview(ctx, who, nil, crm.Page{})) },
 		"Pool.ExplainTerritory": func() (any, error) { return call(b.Pool.ExplainTerritory(ctx, who, b.id)) },
@@ -195,7 +196,7 @@ func testMasking(t *testing.T, open Open) {
 		require.NoError(t, b.Pool.Claim(t.Context(), wang, b.id))
 		b.shown(admin)
 		// Runs and the trail are not for sellers, and of the log they see what they, and not those before them, had a part in.
-		b.shown(wang, "Trail.Audit", "Trail.Events", "Relay.Dead", "Relay.Backlog", "Pool.Preview", "Pool.ExplainTerritory", "Pool.Log")
+		b.shown(wang, "Trail.Audit", "Trail.Events", "Relay.Dead", "Relay.Backlog", "Pool.Preview", "Pool.Simulate", "Pool.ExplainTerritory", "Pool.Log")
 		require.NoError(t, b.Pool.Release(t.Context(), wang, b.id, nil))
 		b.masked(wang)
 		b.masked(admin)

@@ -3,6 +3,7 @@ package storagetest
 import (
 	"database/sql"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -59,6 +60,13 @@ func Prefix(t *testing.T, prefix string, open func(t *testing.T, prefix string) 
 	kept := b.create(1, "li")[0]
 	require.NoError(t, b.Customers.Tasks.Create(ctx, li, &customer.Task{CustomerID: kept, Subject: "x", DueAt: b.now()}))
 	_, err = b.HandOver.Run(ctx, boss, "li", &crm.HandOverOptions{Successors: []crm.UserID{"head"}})
+	require.NoError(t, err)
+	b.wait(time.Microsecond)
+	simulated := b.simulate([]pool.Rule{{Name: "x", Condition: "spend < 5", Action: pool.Release}}, pool.SimulateOptions{})
+	require.Equal(t, report.Released, simulated.Recorded.Recycled)
+	_, err = b.Pool.Patterns.ClaimAndRelease(ctx, boss, pool.PatternFilter{}, crm.Page{})
+	require.NoError(t, err)
+	_, err = b.Pool.Patterns.Swaps(ctx, boss, pool.PatternFilter{}, crm.Page{})
 	require.NoError(t, err)
 	require.NoError(t, b.Team.DropTenant(ctx, boss, nil))
 	require.NoError(t, store.MigrateDown(ctx, 0))

@@ -68,6 +68,8 @@ func Run(t *testing.T, open Open) {
 		{"Due", testDue},
 		{"Warnings", testWarnings},
 		{"Private", testPrivate},
+		{"Simulate", testSimulate},
+		{"Patterns", testPatterns},
 		{"Races", testRaces},
 		{"AssignRaces", testAssignRaces},
 		{"Host", testHost},

@@ -61,7 +61,7 @@ func (b *bundle) dueSoon(id customer.ID) []pool.DueSoon {
 func (b *bundle) since(d time.Duration) { b.micros.Store(start.Add(d).UnixMicro()) }
 
 // live lets something happen that changes what rules say of a customer.
-func (b *bundle) live(r *rand.Rand, id customer.ID) {
+func (b *bundle) happen(r *rand.Rand, id customer.ID) {
 	b.t.Helper()
 	ctx, c := b.t.Context(), b.get(id)
 	var err error
@@ -465,7 +465,7 @@ func testWarnRuns(t *testing.T, open Open) {
 				require.Len(t, want, b.count("SELECT count(*) FROM crm_due WHERE due_at IS NOT NULL"))
 				b.wait(time.Duration(r.Int64N(int64(2 * day))))
 				for range r.IntN(4) {
-					b.live(r, ids[r.IntN(len(ids))])
+					b.happen(r, ids[r.IntN(len(ids))])
 				}
 			}
 			b.agree()

@@ -112,6 +112,8 @@ func (t *tx) Journal() kernel.Journal                      { return (*journal)(t
 func (t *tx) Requests() kernel.Requests                    { return (*requests)(t) }
 func (t *tx) Pool(k pool.Kind) pool.Repository             { return &records{t, k, recordTables[k]} }
 func (t *tx) Pools(k pool.Kind) pool.PoolRepository        { return &pools{t, k} }
+func (t *tx) Histories(k pool.Kind) pool.HistoryRepository { return &histories{t, k, recordTables[k]} }
+func (t *tx) Patterns(k pool.Kind) pool.PatternRepository  { return &patterns{t, k} }
 
 func (t *tx) Policies(k pool.Kind) pool.PolicyRepository       { return &pools{t, k} }
 func (t *tx) Territories(k pool.Kind) pool.TerritoryRepository { return &territories{t, k} }
