@@ -99,6 +99,7 @@ type CRM struct {
 	store storage.Store
 	opts  Options
 	cache *team.Cache
+	core  kernel.Service[storage.Tx] // of what crosses modules
 }
 
 const (
@@ -139,6 +140,9 @@ func wire(s storage.Store, o Options, cache *team.Cache) *CRM {
 	authority := team.NewAuthority(teams, o.Clock, cache, s.Joined())
 	return &CRM{
 		store: s, opts: o, cache: cache,
+		core: kernel.Service[storage.Tx]{
+			Unit: unit(s, func(tx storage.Tx) storage.Tx { return tx }), Authority: authority, Clock: o.Clock,
+		},
 		Team: team.NewService(kernel.Service[team.Tx]{Unit: teams, Authority: authority, Clock: o.Clock}, cache),
 		Customers: customer.NewService(kernel.Service[customer.Tx]{
 			Unit: unit(s, func(tx storage.Tx) customer.Tx { return tx }), Authority: authority, Clock: o.Clock,

@@ -68,6 +68,7 @@ func Run(t *testing.T, open Open) {
 		{"Relay", testRelay},
 		{"Drop", testDrop},
 		{"Migrate", testMigrate},
+		{"Verify", testVerify},
 		{"Tenants", testTenants},
 	} {
 		t.Run(topic.name, func(t *testing.T) { topic.test(t, open) })
@@ -234,6 +235,7 @@ func (b *bundle) agree() {
 	} {
 		require.Zero(b.t, b.count(query), why)
 	}
+	b.verify()
 }
 
 // operations counts lines of the operation log.
