@@ -33,6 +33,13 @@ type lived struct {
 	rule                                          pool.RuleID
 	calendar                                      team.CalendarID
 	sales, north                                  team.DepartmentID
+	member                                        team.MemberID
+	role                                          team.RoleID
+	user, roleName                                string
+	event                                         int64
+	version                                       int64 // of busy
+	is                                            customer.Customer
+	now, talked                                   time.Time
 }
 
 func (h *house) live() (x lived) {
@@ -48,7 +55,7 @@ func (h *house) live() (x lived) {
 	for range 2 {
 		talk := &customer.Interaction{CustomerID: x.busy, Type: customer.Call, Subject: "x", Followup: true, NextAction: "call again", NextActionAt: h.now().Add(day)}
 		ok(h.Customers.Interactions.Add(ctx, li, talk))
-		x.interaction = talk.ID
+		x.interaction, x.talked = talk.ID, talk.At
 		h.wait(time.Minute)
 	}
 	for _, number := range []string{"1", "2"} {
@@ -63,6 +70,10 @@ func (h *house) live() (x lived) {
 	ok(err)
 	ok(h.Customers.Delete(ctx, boss, gone.ID, gone.Version))
 	h.liveTeam(&x)
+	is, err := h.Customers.Get(ctx, boss, x.busy)
+	ok(err)
+	x.is, x.version, x.now = *is, is.Version, h.now()
+	x.event = int64(h.count("SELECT max(id) FROM crm_outbox"))
 	return x
 }
 
@@ -107,6 +118,11 @@ func (h *house) liveTeam(x *lived) {
 	r := &pool.Rule{PoolID: x.pool, Name: "mine", Condition: "owned_days > 100", Action: pool.Release}
 	ok(h.Pool.Pools.PutRule(ctx, boss, r))
 	x.rule = r.ID
+	role, err := h.Team.Roles.Put(ctx, boss, team.Role{Name: "helper", Reach: team.ReachOwn, Permissions: []kernel.Permission{kernel.CustomerRead}})
+	ok(err)
+	wang, err := h.Team.Members.Get(ctx, boss, "wang")
+	ok(err)
+	x.role, x.roleName, x.member, x.user = role.ID, "helper", wang.ID, "wang"
 }
 
 // sound demands that Verify finds nothing.
