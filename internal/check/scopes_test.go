@@ -45,7 +45,8 @@ type trespass struct {
 	*house
 	p    place
 	own  lived
-	text string // the query of contents
+	text string   // the query of contents
+	rows []string // what it finds while no test has written for good
 }
 
 func trespassers(t *testing.T, p place) *trespass {
@@ -113,27 +114,35 @@ func (x *trespass) ask(t *testing.T, u useCase, by kernel.Actor, set func(args [
 	if set != nil {
 		set(args)
 	}
-	before := x.contents(t, tx)
+	if x.rows == nil {
+		x.rows = x.contents(t, tx)
+	}
 	results, err := u.call(t.Context(), x.In(tx), by, args)
 	a = answer{text: tidy(results, err, hidden...), err: err}
 	a.text = freshIDs.ReplaceAllString(a.text, "new")
 	if errors.Is(err, crm.ErrRetry) { // a lost transaction would be a bug of its own
 		require.NotContains(t, err.Error(), "lost", "%s", u.name)
 	}
+	a.changed = x.differs(x.contents(t, tx))
+	return a
+}
+
+// differs are the rows that are new, and those that are gone.
+func (x *trespass) differs(now []string) (rows []string) {
 	had := map[string]bool{}
-	for _, row := range before {
+	for _, row := range x.rows {
 		had[row] = true
 	}
-	for _, row := range x.contents(t, tx) {
+	for _, row := range now {
 		if !had[row] {
-			a.changed = append(a.changed, row)
+			rows = append(rows, row)
 		}
 		delete(had, row)
 	}
 	for row := range had {
-		a.changed = append(a.changed, "gone: "+row)
+		rows = append(rows, "gone: "+row)
 	}
-	return a
+	return rows
 }
 
 // freshIDs are ids that were given in the call: those of the house are lower, and those of what is hidden higher.
@@ -152,7 +161,7 @@ func (x *trespass) jump(t *testing.T, from int64) {
 	} else {
 		x.exec("UPDATE crm_ids SET next = " + strconv.FormatInt(from, 10))
 	}
-	x.store = x.p.store(x.db)
+	x.rows, x.store = nil, x.p.store(x.db)
 	var err error
 	x.CRM, err = crm.New(t.Context(), x.store, &crm.Options{Clock: x.now, KeepRights: -1})
 	require.NoError(t, err)

@@ -69,6 +69,7 @@ func Run(t *testing.T, open Open) {
 		{"Drop", testDrop},
 		{"Migrate", testMigrate},
 		{"Verify", testVerify},
+		{"Texts", testTexts},
 		{"Tenants", testTenants},
 	} {
 		t.Run(topic.name, func(t *testing.T) { topic.test(t, open) })
