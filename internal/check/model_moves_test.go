@@ -104,7 +104,7 @@ func (m *model) takeOff(t *rapid.T) {
 
 func (m *model) lock(t *rapid.T) {
 	now, x, user := m.tick(), m.one(t), m.user(t)
-	until := now.Add(rapid.SampledFrom([]time.Duration{time.Microsecond, day, modelLockDays * day, modelLockDays*day + time.Microsecond}).Draw(t, "for"))
+	until := now.Add(rapid.SampledFrom([]time.Duration{time.Microsecond, day, modelLockDays * day, modelLockDays * day, modelLockDays*day + time.Microsecond}).Draw(t, "for"))
 	err := m.Pool.Lock(context.Background(), crm.Actor{Tenant: "acme", User: user}, x.id, until, "contract")
 	switch {
 	case m.members[user].inactive:
@@ -145,7 +145,7 @@ func (m *model) inTimeOfLock(t *rapid.T) {
 		t.Skip("none")
 	}
 	m.until(t, m.customers[i].o.LockUntil)
-	rapid.SampledFrom([]func(*rapid.T){func(t *rapid.T) { m.unlockOf(t, m.customers[i]) }, m.release, m.recycle, m.lock}).Draw(t, "do")(t)
+	rapid.SampledFrom([]func(*rapid.T){func(t *rapid.T) { m.unlockOf(t, m.customers[i]) }, m.release, m.recycle, m.recycle, m.lock}).Draw(t, "do")(t)
 }
 
 func (m *model) unlockOf(t *rapid.T, x *mine) {
