@@ -18,6 +18,7 @@ import (
 var everything = map[string]func(t *testing.T){
 	"TestAcknowledgedWritesSurviveTheProcess":          TestAcknowledgedWritesSurviveTheProcess,
 	"TestAcknowledgedWritesSurviveTheServer":           TestAcknowledgedWritesSurviveTheServer,
+	"TestAnyUseCasesInAnyOrderKeepTheInvariants":       TestAnyUseCasesInAnyOrderKeepTheInvariants,
 	"TestClaimsOfTwoProcessesAreLinearizable":          TestClaimsOfTwoProcessesAreLinearizable,
 	"TestEveryStatementMayFail":                        TestEveryStatementMayFail,
 	"TestEveryStatementMayFailInsideAHostsTransaction": TestEveryStatementMayFailInsideAHostsTransaction,
