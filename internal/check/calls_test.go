@@ -74,9 +74,9 @@ func (u useCase) call(ctx context.Context, c *crm.CRM, a kernel.Actor, args []re
 		call = m.CallSlice
 	}
 	for _, out := range call(in) {
-		if e, ok := out.Interface().(error); ok && out.Type() == reflect.TypeFor[error]() {
-			err = e
-		} else if out.Type() != reflect.TypeFor[error]() {
+		if out.Type() == reflect.TypeFor[error]() {
+			err, _ = reflect.TypeAssert[error](out)
+		} else {
 			results = append(results, out.Interface())
 		}
 	}
@@ -175,8 +175,8 @@ func (x lived) makers() map[reflect.Type]func() any {
 		func() any { return 1 },
 	}
 	makers := map[reflect.Type]func() any{}
-	for _, make := range list {
-		makers[reflect.TypeOf(make())] = make
+	for _, maker := range list {
+		makers[reflect.TypeOf(maker())] = maker
 	}
 	for id, n := range x.numbers() {
 		makers[id] = func() any { return reflect.ValueOf(n).Convert(id).Interface() }
@@ -248,8 +248,8 @@ func (x lived) arguments(t testing.TB, u useCase) []reflect.Value {
 	args := make([]reflect.Value, len(u.in))
 	for i, in := range u.in {
 		args[i] = reflect.New(in).Elem()
-		if make, ok := special[fmt.Sprint(u.name, "#", i)]; ok {
-			args[i].Set(reflect.ValueOf(make()).Convert(in))
+		if maker, ok := special[fmt.Sprint(u.name, "#", i)]; ok {
+			args[i].Set(reflect.ValueOf(maker()).Convert(in))
 			continue
 		}
 		args[i].Set(x.value(t, makers, in, fmt.Sprintf("argument %d of %s", i, u.name)))
@@ -260,8 +260,8 @@ func (x lived) arguments(t testing.TB, u useCase) []reflect.Value {
 // value makes one value of a type.
 func (x lived) value(t testing.TB, makers map[reflect.Type]func() any, in reflect.Type, about string) reflect.Value {
 	t.Helper()
-	if make, ok := makers[in]; ok {
-		return reflect.ValueOf(make()).Convert(in)
+	if maker, ok := makers[in]; ok {
+		return reflect.ValueOf(maker()).Convert(in)
 	}
 	switch in.Kind() {
 	case reflect.Pointer:

@@ -219,6 +219,9 @@ func (x *trespass) tryActor(t *testing.T, u useCase, text string) (wrong string)
 func plain(text string) string { return strings.NewReplacer(`\`, "", `"`, "").Replace(text) }
 
 func inJSON(text string) string {
-	quoted, _ := json.Marshal(text)
+	quoted, err := json.Marshal(text)
+	if err != nil {
+		panic(err)
+	}
 	return string(quoted[1 : len(quoted)-1])
 }

@@ -180,7 +180,7 @@ func (l *line) up() {
 	if _, err := io.ReadFull(l.client, rest); err != nil {
 		return
 	}
-	if _, err := l.server.Write(append(start, rest...)); err != nil {
+	if _, err := l.server.Write(slices.Concat(start, rest)); err != nil {
 		return
 	}
 	if binary.BigEndian.Uint32(start[4:]) == cancelRequest {

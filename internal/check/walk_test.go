@@ -112,4 +112,3 @@ func (w *wanderer) any(t *testing.T, table string) int64 {
 	require.NoError(t, err)
 	return id
 }
-

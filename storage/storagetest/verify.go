@@ -29,9 +29,9 @@ func (b *bundle) verify() {
 }
 
 // exec runs SQL of the test's own.
-func (b *bundle) exec(query string, args ...any) {
+func (b *bundle) exec(query string) {
 	b.t.Helper()
-	_, err := b.db.ExecContext(b.t.Context(), query, args...)
+	_, err := b.db.ExecContext(b.t.Context(), query)
 	require.NoError(b.t, err, query)
 }
 

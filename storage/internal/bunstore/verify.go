@@ -206,4 +206,3 @@ func asFound(v any) string {
 	}
 	return "none"
 }
-

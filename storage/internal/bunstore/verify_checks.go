@@ -18,7 +18,7 @@ var teamSections = []section{
 		{name: "unique_pool", query: `SELECT DISTINCT t.id, '' AS key, 'one pool of this name' AS expected, t.name AS found FROM crm_pools AS t
 			JOIN crm_pools AS o ON o.tenant_id = t.tenant_id AND o.kind = t.kind AND o.name = t.name AND o.id <> t.id WHERE {page}`},
 	}},
-	{name: "rules", kind: "pool_rule", table: "crm_pool_rules", number: "id", checks: []invariant{orphan("crm_pool_rules", "pool_id", "crm_pools", "id", "pool")}},
+	{name: "rules", kind: "pool_rule", table: "crm_pool_rules", number: "id", checks: []invariant{orphan("crm_pool_rules", "pool_id", "crm_pools", "pool")}},
 	{name: "departments", kind: "department", table: "crm_departments", number: "id", checks: []invariant{
 		// Who is below whom is derived from the parents: one line more than the parent has, and each of the parent's, a step deeper.
 		{name: "department_tree", query: `SELECT t.id, '' AS key, CAST(x.above AS text) AS expected, CAST(x.known AS text) AS found FROM crm_departments AS t
@@ -30,12 +30,12 @@ var teamSections = []section{
 							AND (v.depth IS NOT NULL OR u.depth = 0 AND u.ancestor_id = d.id)) AS fits
 				FROM crm_departments AS d WHERE d.tenant_id = ?tenant AND d.id > ?from AND d.id <= ?to) AS x ON x.id = t.id
 			WHERE {page} AND (x.above <> x.known OR x.above <> x.fits)`},
-		orphan("crm_departments", "parent_id", "crm_departments", "id", "parent"),
+		orphan("crm_departments", "parent_id", "crm_departments", "parent"),
 	}},
 	{name: "members", kind: "member", table: "crm_members", number: "id", checks: []invariant{
 		{name: "unique_member", query: `SELECT DISTINCT t.id, '' AS key, 'one member of this user' AS expected, t.user_id AS found FROM crm_members AS t
 			JOIN crm_members AS o ON o.tenant_id = t.tenant_id AND o.user_id = t.user_id AND o.id <> t.id WHERE {page}`},
-		orphan("crm_members", "department_id", "crm_departments", "id", "department"),
+		orphan("crm_members", "department_id", "crm_departments", "department"),
 	}},
 	{name: "subjects", kind: "subject", table: "crm_subjects", text: "kind", number: "record_id", checks: []invariant{
 		{name: "events", query: `SELECT t.record_id AS id, t.kind AS key, CAST(t.seq AS text) AS expected, CAST(max(e.seq) AS text) AS found
@@ -108,10 +108,10 @@ var recordChecks = []invariant{
 }
 
 // orphan finds rows whose column names a row that is not there.
-func orphan(table, column, of, key, name string) invariant {
+func orphan(table, column, of, name string) invariant {
 	return invariant{name: "orphan", query: `SELECT t.` + idOf(table) + ` AS id, '' AS key, 'a ` + name + `' AS expected, CAST(t.` + column + ` AS text) AS found
 		FROM ` + table + ` AS t WHERE {page} AND t.` + column + ` IS NOT NULL
-			AND NOT EXISTS (SELECT 1 FROM ` + of + ` AS o WHERE o.tenant_id = t.tenant_id AND o.` + key + ` = t.` + column + `)`}
+			AND NOT EXISTS (SELECT 1 FROM ` + of + ` AS o WHERE o.tenant_id = t.tenant_id AND o.id = t.` + column + `)`}
 }
 
 func idOf(table string) string {

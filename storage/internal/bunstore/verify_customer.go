@@ -4,32 +4,32 @@ package bunstore
 var customerSections = []section{
 	{name: "customers", kind: "customer", table: "crm_customers", number: "id", checks: factChecks},
 	{name: "facts", kind: "customer", table: "crm_customer_facts", number: "customer_id", checks: []invariant{
-		orphan("crm_customer_facts", "customer_id", "crm_customers", "id", "customer"),
+		orphan("crm_customer_facts", "customer_id", "crm_customers", "customer"),
 	}},
 	{name: "contacts", kind: "contact", table: "crm_contacts", number: "id", checks: []invariant{
-		orphan("crm_contacts", "customer_id", "crm_customers", "id", "customer"),
+		orphan("crm_contacts", "customer_id", "crm_customers", "customer"),
 		twice("unique_phone", "crm_contacts", "t.phone_key IS NOT NULL AND o.phone_key = t.phone_key AND o.customer_id = t.customer_id", "t.phone_key"),
 		twice("one_primary", "crm_contacts", "t.is_primary AND o.is_primary AND o.customer_id = t.customer_id", "'primary'"),
 	}},
 	{name: "addresses", kind: "address", table: "crm_addresses", number: "id", checks: []invariant{
-		orphan("crm_addresses", "customer_id", "crm_customers", "id", "customer"),
+		orphan("crm_addresses", "customer_id", "crm_customers", "customer"),
 		twice("one_default", "crm_addresses", "t.is_default AND o.is_default AND o.customer_id = t.customer_id AND o.type = t.type", "t.type"),
 	}},
 	{name: "tags", kind: "tag", table: "crm_tags", number: "id", checks: []invariant{
 		twice("unique_tag", "crm_tags", "o.name = t.name", "t.name"),
 	}},
 	{name: "customer_tags", kind: "customer", table: "crm_customer_tags", number: "customer_id", checks: []invariant{
-		orphan("crm_customer_tags", "customer_id", "crm_customers", "id", "customer"),
-		orphan("crm_customer_tags", "tag_id", "crm_tags", "id", "tag"),
+		orphan("crm_customer_tags", "customer_id", "crm_customers", "customer"),
+		orphan("crm_customer_tags", "tag_id", "crm_tags", "tag"),
 	}},
 	{name: "interactions", kind: "interaction", table: "crm_interactions", number: "id", checks: []invariant{
-		orphan("crm_interactions", "customer_id", "crm_customers", "id", "customer"),
+		orphan("crm_interactions", "customer_id", "crm_customers", "customer"),
 		{name: "orphan", query: `SELECT t.id, '' AS key, 'a contact' AS expected, CAST(t.contact_id AS text) AS found FROM crm_interactions AS t
 			WHERE {page} AND t.contact_id <> 0
 				AND NOT EXISTS (SELECT 1 FROM crm_contacts AS k WHERE k.tenant_id = t.tenant_id AND k.id = t.contact_id)`},
 	}},
 	{name: "orders", kind: "order", table: "crm_orders", number: "id", checks: []invariant{
-		orphan("crm_orders", "customer_id", "crm_customers", "id", "customer"),
+		orphan("crm_orders", "customer_id", "crm_customers", "customer"),
 		{name: "unique_order", query: `SELECT DISTINCT t.id, '' AS key, 'one order of this number' AS expected, t.number AS found FROM crm_orders AS t
 			JOIN crm_orders AS o ON o.tenant_id = t.tenant_id AND o.system = t.system AND o.number = t.number AND o.id <> t.id WHERE {page}`},
 	}},
@@ -68,7 +68,8 @@ const (
 
 var factChecks = []invariant{
 	twice("unique_code", "crm_customers", "o.code = t.code", "t.code"),
-	twice("unique_external", "crm_customers", "t.external_id IS NOT NULL AND o.external_system = t.external_system AND o.external_id = t.external_id", "t.external_id"),
+	twice("unique_external", "crm_customers",
+		"t.external_id IS NOT NULL AND o.external_system = t.external_system AND o.external_id = t.external_id", "t.external_id"),
 	{name: "facts", query: `SELECT t.id, '' AS key, 'facts' AS expected, '' AS found FROM crm_customers AS t WHERE {page}
 		AND NOT EXISTS (SELECT 1 FROM crm_customer_facts AS f WHERE f.tenant_id = t.tenant_id AND f.customer_id = t.id)`},
 	counted("interactions", recountInteractions, "coalesce(x.n, 0)", "f.interactions", false),
