@@ -249,9 +249,10 @@ func careless(t *testing.T, tx *sql.Tx, p place, does string) {
 	t.Helper()
 	before := []string{"PRAGMA defer_foreign_keys = ON", "PRAGMA ignore_check_constraints = ON", "DROP TRIGGER crm_tr_audit_delete", "DROP TRIGGER crm_tr_operations_update", "DROP TRIGGER crm_tr_operations_delete"}
 	if p.postgres() {
-		before = []string{"SET LOCAL session_replication_role = replica", `DO $$ DECLARE c record; BEGIN
-			FOR c IN SELECT conname FROM pg_constraint WHERE conrelid = 'crm_customers'::regclass AND contype = 'c'
-			LOOP EXECUTE 'ALTER TABLE crm_customers DROP CONSTRAINT ' || quote_ident(c.conname); END LOOP; END $$`}
+		before = []string{"ALTER TABLE crm_audit DISABLE TRIGGER USER", "ALTER TABLE crm_operations DISABLE TRIGGER USER", `DO $$ DECLARE c record; BEGIN
+			FOR c IN SELECT conrelid::regclass::text AS tab, conname FROM pg_constraint
+				WHERE connamespace = current_schema()::regnamespace AND contype IN ('c', 'f') ORDER BY contype DESC
+			LOOP EXECUTE 'ALTER TABLE ' || c.tab || ' DROP CONSTRAINT ' || quote_ident(c.conname); END LOOP; END $$`}
 	}
 	for _, text := range slices.Concat(before, strings.Split(does, "; ")) {
 		_, err := tx.ExecContext(t.Context(), text)

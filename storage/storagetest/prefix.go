@@ -42,6 +42,7 @@ func Prefix(t *testing.T, prefix string, open func(t *testing.T, prefix string) 
 	report, err := b.Pool.Recycle(ctx, boss, all)
 	require.NoError(t, err)
 	require.Positive(t, report.Released)
+	b.verify()
 	require.NoError(t, b.Team.DropTenant(ctx, boss, nil))
 	require.NoError(t, store.MigrateDown(ctx, 0))
 }
