@@ -37,6 +37,7 @@ var everything = map[string]func(t *testing.T){
 	"TestSweepsSurviveTheServer":                       TestSweepsSurviveTheServer,
 	"TestTheCheckSeesANaiveClaim":                      TestTheCheckSeesANaiveClaim,
 	"TestTheNetworkMayFailAtEveryStatement":            TestTheNetworkMayFailAtEveryStatement,
+	"TestVerifyLooksTwice":                             TestVerifyLooksTwice,
 	"TestVerifyFindsWhatIsBroken":                      TestVerifyFindsWhatIsBroken,
 }
 

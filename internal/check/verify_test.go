@@ -308,3 +308,53 @@ func checksOf(t *testing.T, h *house) (names []string) {
 }
 
 func number[I ~int64](id I) string { return strconv.FormatInt(int64(id), 10) }
+
+// A finding counts when a second look finds it again.
+func TestVerifyLooksTwice(t *testing.T) {
+	t.Parallel()
+	p := onFastFile(t)
+	h := build(t, p)
+	h.live()
+	for times, want := range map[int]int{1: 0, 2: 1} {
+		seen := &flickering{Store: h.store, left: times}
+		c, err := crm.New(t.Context(), seen, &crm.Options{Clock: h.now})
+		require.NoError(t, err)
+		report, err := c.Verify(t.Context(), boss, nil)
+		require.NoError(t, err)
+		require.Equal(t, want, report.Total, "seen %d times", times)
+	}
+}
+
+// flickering is a store that sees something wrong so many times.
+type flickering struct {
+	storage.Store
+	left int
+}
+
+type (
+	flickeringTx struct {
+		storage.Tx
+		s *flickering
+	}
+	flickeringLook struct {
+		storage.VerifyRepository
+		s *flickering
+	}
+)
+
+func (s *flickering) Do(ctx context.Context, m kernel.Mode, fn func(context.Context, storage.Tx) error) error {
+	return s.Store.Do(ctx, m, func(ctx context.Context, tx storage.Tx) error { return fn(ctx, flickeringTx{tx, s}) })
+}
+
+func (t flickeringTx) Verify() storage.VerifyRepository {
+	return flickeringLook{t.Tx.Verify(), t.s}
+}
+
+func (l flickeringLook) Findings(ctx context.Context, t kernel.TenantID, look storage.Look) ([]storage.Finding, error) {
+	found, err := l.VerifyRepository.Findings(ctx, t, look)
+	if l.s.left > 0 {
+		l.s.left--
+		found = append(found, storage.Finding{Check: "flickers"})
+	}
+	return found, err
+}
