@@ -118,7 +118,7 @@ func (v *verification) run(ctx context.Context) error {
 
 // walk looks at one table, page by page.
 func (v *verification) walk(ctx context.Context, section string) error {
-	for look, rows := (storage.Look{Section: section}), 1; rows > 0; look.After = look.UpTo {
+	for look, rows := (storage.Look{Section: section}), v.o.Page; rows == v.o.Page; look.After = look.UpTo {
 		err := v.read(ctx, func(ctx context.Context, r storage.VerifyRepository) (err error) {
 			look.UpTo, rows, err = r.Page(ctx, v.by.Tenant, section, look.After, v.o.Page)
 			return err
