@@ -358,31 +358,34 @@ func (x *trespass) ofTenant(t *testing.T, key string) string {
 
 var tableEnd = regexp.MustCompile(`FROM crm_[a-z_]+ t\b`)
 
-// What lies outside a seller's scope is to the seller as if it were not there: a colleague's customer in a pool that the
-// seller does not belong to, and one that lies there.
+// What lies outside the scope of a seller, or of a head of department, is to them as if it were not there: somebody else's
+// customer in a pool that they do not belong to, and one that lies there.
 func TestNothingOutsideTheScopeIsToldOrChanged(t *testing.T) {
 	onBoth(t, func(t *testing.T, fresh func(t *testing.T) place) {
 		x := trespassers(t, fresh(t))
 		all := useCases(t)
-		before := x.baseline(t, all, li)
+		sellers := []kernel.Actor{li, head}
+		before := x.baseline(t, all, sellers...)
 		var hidden [2]lived
 		x.jump(t, hiddenFrom)
-		for i, owner := range []kernel.Actor{wang, {}} {
+		for i, released := range []bool{false, true} {
 			x.exec(`UPDATE crm_customers SET code = code || '-', external_id = external_id || '-' WHERE code = '` + secret + `'`)
 			f := &hidden[i]
-			f.busy, f.contact, f.address, f.interaction = x.hide(t, boss, wang)
+			f.busy, f.contact, f.address, f.interaction = x.hide(t, boss, intruders[1])
 			_, err := x.Pool.MoveToPool(t.Context(), boss, []customer.ID{f.busy}, x.own.private, pool.AllOrNothing, nil)
 			require.NoError(t, err)
-			if owner.User == "" {
+			if released {
 				require.NoError(t, x.Pool.Release(t.Context(), boss, f.busy, nil))
 			}
 		}
 		x.jump(t, freshFrom)
-		x.requireBaseline(t, before, x.baseline(t, all, li))
+		x.requireBaseline(t, before, x.baseline(t, all, sellers...))
 		for _, u := range all {
 			for i, s := range x.own.slots(t, u, x.own.arguments(t, u)) {
 				for _, h := range hidden {
-					x.requireAlike(t, u, i, s, li, h)
+					for _, by := range sellers {
+						x.requireAlike(t, u, i, s, by, h)
+					}
 				}
 			}
 		}
