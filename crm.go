@@ -100,6 +100,7 @@ type CRM struct {
 	store storage.Store
 	opts  Options
 	cache *team.Cache
+	core  kernel.Service[storage.Tx] // of what crosses modules
 }
 
 const (
@@ -140,6 +141,9 @@ func wire(s storage.Store, o Options, cache *team.Cache) *CRM {
 	authority := team.NewAuthority(teams, o.Clock, cache, s.Joined())
 	c := &CRM{
 		store: s, opts: o, cache: cache,
+		core: kernel.Service[storage.Tx]{
+			Unit: unit(s, func(tx storage.Tx) storage.Tx { return tx }), Authority: authority, Clock: o.Clock,
+		},
 		Team: team.NewService(kernel.Service[team.Tx]{Unit: teams, Authority: authority, Clock: o.Clock}, cache, customer.MaskJSON),
 		Customers: customer.NewService(kernel.Service[customer.Tx]{
 			Unit: unit(s, func(tx storage.Tx) customer.Tx { return tx }), Authority: authority, Clock: o.Clock,
@@ -149,8 +153,7 @@ func wire(s storage.Store, o Options, cache *team.Cache) *CRM {
 		}),
 	}
 	c.HandOver = &HandOver{
-		kernel.Service[storage.Tx]{Unit: unit(s, func(tx storage.Tx) storage.Tx { return tx }), Authority: authority, Clock: o.Clock},
-		c.Team.Members,
+		c.core, c.Team.Members,
 		[]handsOver{c.Pool, c.Customers.Tasks},
 	}
 	return c

@@ -261,8 +261,14 @@ func (s *Service[I]) Counter(ctx context.Context, a kernel.Actor) (customer.Coun
 func (s *Service[I]) Log(ctx context.Context, a kernel.Actor, f customer.OperationFilter, p kernel.Page) (kernel.List[customer.Operation], error) {
 	const op = "pool.Log"
 	w, err := p.Open("operations", 1)
-	if err := kernel.FirstError(err, kernel.CheckLine("actor", string(f.Actor), 200), kernel.CheckLine("owner", string(f.Owner), 200),
-		kernel.CheckInstant("from", f.From), kernel.CheckInstant("to", f.To)); err != nil {
+	errs := []error{
+		err, kernel.CheckLine("actor", string(f.Actor), 200), kernel.CheckLine("owner", string(f.Owner), 200),
+		kernel.CheckInstant("from", f.From), kernel.CheckInstant("to", f.To), kernel.CheckItems("actions", len(f.Actions)),
+	}
+	for _, action := range f.Actions {
+		errs = append(errs, kernel.CheckLine("actions", string(action), 50))
+	}
+	if err := kernel.FirstError(errs...); err != nil {
 		return kernel.List[customer.Operation]{}, kernel.Wrap(op, err)
 	}
 	return kernel.Ask(ctx, &s.core, a, op, kernel.CustomerRead, func(ctx context.Context, c *kernel.Call[Tx]) (kernel.List[customer.Operation], error) {

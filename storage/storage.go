@@ -30,6 +30,7 @@ type Tx interface {
 	customer.Tx
 	pool.Tx
 	team.Tx
+	Verify() VerifyRepository
 }
 
 // Store is a database that can run units of work.

@@ -84,6 +84,20 @@ var undertakings = []undertaking{
 			return c.Customers.Interactions.Add(ctx, as(li, request), &customer.Interaction{CustomerID: id, Type: customer.Call, Subject: "x", Followup: true})
 		}
 	}},
+	{name: "Assign", prepare: func(h *house) func(context.Context, *crm.CRM, string) error {
+		ids := []customer.ID{h.create(1, "")[0], h.create(1, "li")[0]} // one is assigned, the other transferred
+		return func(ctx context.Context, c *crm.CRM, request string) error {
+			_, err := c.Pool.AssignMany(ctx, as(boss, request), ids, "wang", pool.AllOrNothing, nil)
+			return err
+		}
+	}},
+	{name: "Lock", prepare: func(h *house) func(context.Context, *crm.CRM, string) error {
+		id, until := h.create(1, "li")[0], h.now().Add(day)
+		h.policy(func(p *pool.Policy) { p.LockLimit = 1_000_000 })
+		return func(ctx context.Context, c *crm.CRM, request string) error {
+			return c.Pool.Lock(ctx, as(li, request), id, until, "contract")
+		}
+	}},
 	{name: "RecordDeal", prepare: func(h *house) func(context.Context, *crm.CRM, string) error {
 		id := h.create(1, "li")[0]
 		deal := customer.Deal{CustomerID: id, Number: fmt.Sprint(id), At: h.now(), Amount: decimal.NewFromInt(1)}
@@ -143,6 +157,11 @@ var undertakings = []undertaking{
 	}},
 }
 
+// disposal is the rule by which the undertaking Recycle releases.
+func disposal() *pool.Rule {
+	return &pool.Rule{Name: "D", Condition: `level == "D"`, Action: pool.Release, Enabled: true}
+}
+
 // trial is a house whose statements can go wrong.
 type trial struct {
 	*house
@@ -170,7 +189,7 @@ func onTrial(t *testing.T, test func(t *testing.T, x *trial)) {
 					require.NoError(t, err)
 				}
 				x.free()
-				require.NoError(t, x.Pool.Pools.PutRule(t.Context(), boss, &pool.Rule{Name: "D", Condition: `level == "D"`, Action: pool.Release, Enabled: true}))
+				require.NoError(t, x.Pool.Pools.PutRule(t.Context(), boss, disposal()))
 				require.NoError(t, x.Pool.Pools.PutRule(t.Context(), boss, &pool.Rule{Name: "C", Condition: `level == "C"`, Action: pool.Warn, Enabled: true}))
 				x.exec("CREATE TABLE erp_orders (id TEXT PRIMARY KEY)")
 				call, request := x.ready()

@@ -68,6 +68,7 @@ func Prefix(t *testing.T, prefix string, open func(t *testing.T, prefix string) 
 	require.NoError(t, err)
 	_, err = b.Pool.Patterns.Swaps(ctx, boss, pool.PatternFilter{}, crm.Page{})
 	require.NoError(t, err)
+	b.verify()
 	require.NoError(t, b.Team.DropTenant(ctx, boss, nil))
 	require.NoError(t, store.MigrateDown(ctx, 0))
 }

@@ -82,6 +82,8 @@ func Run(t *testing.T, open Open) {
 		{"Opens", testOpens},
 		{"Drop", testDrop},
 		{"Migrate", testMigrate},
+		{"Verify", testVerify},
+		{"Texts", testTexts},
 		{"Tenants", testTenants},
 	} {
 		t.Run(topic.name, func(t *testing.T) { topic.test(t, open) })
@@ -248,6 +250,7 @@ func (b *bundle) agree() {
 	} {
 		require.Zero(b.t, b.count(query), why)
 	}
+	b.verify()
 }
 
 // operations counts lines of the operation log.

@@ -177,6 +177,12 @@ func isConnection(err error) bool {
 	}](err); ok {
 		return true
 	}
+	if e, ok := errors.AsType[interface { // pgx, of a connection that it found closed: nothing was sent
+		error
+		SafeToRetry() bool
+	}](err); ok && e.SafeToRetry() {
+		return true
+	}
 	return errors.Is(err, sql.ErrConnDone) || isDriverBad(err)
 }
 

@@ -110,6 +110,7 @@ func (t *tx) Trail() team.TrailRepository                  { return (*trail)(t) 
 func (t *tx) Relay() team.RelayRepository                  { return (*relay)(t) }
 func (t *tx) Journal() kernel.Journal                      { return (*journal)(t) }
 func (t *tx) Requests() kernel.Requests                    { return (*requests)(t) }
+func (t *tx) Verify() storage.VerifyRepository             { return (*verify)(t) }
 func (t *tx) Pool(k pool.Kind) pool.Repository             { return &records{t, k, recordTables[k]} }
 func (t *tx) Pools(k pool.Kind) pool.PoolRepository        { return &pools{t, k} }
 func (t *tx) Histories(k pool.Kind) pool.HistoryRepository { return &histories{t, k, recordTables[k]} }
