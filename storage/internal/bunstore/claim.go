@@ -104,15 +104,15 @@ func (r *records) Claim(ctx context.Context, o pool.Order, id int64) error {
 		return nil
 	}
 	args["seq"], args["pool"], args["stage"] = won[0].Seq, won[0].PoolID, won[0].Stage
-	var place []string
-	if err := r.query(ctx, claimName(r.kind)+".place", args, &place); err != nil {
+	places, err := r.do(ctx, claimName(r.kind)+".place", args)
+	if err != nil {
 		return err
 	}
-	if len(place) == 0 {
+	if places == 0 {
 		return pool.Lost() // the unit of work takes the record back
 	}
 	for _, part := range []string{".log", ".audit", ".event"} {
-		if err := r.query(ctx, claimName(r.kind)+part, args, &place); err != nil {
+		if _, err := r.do(ctx, claimName(r.kind)+part, args); err != nil {
 			return err
 		}
 	}

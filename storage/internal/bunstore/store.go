@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"reflect"
 	"sync"
 	"time"
 
@@ -257,6 +258,11 @@ func (s *Store) batch() int {
 
 // insert writes rows, a batch per statement; it is no statement for none.
 func insert[R any](ctx context.Context, t *tx, rows []R) error {
+	if len(rows) == 1 {
+		if done, err := t.single(ctx, insertName(reflect.TypeFor[R]()), &rows[0]); done {
+			return err
+		}
+	}
 	for len(rows) > 0 {
 		n := min(len(rows), t.batch())
 		part := rows[:n]
@@ -290,6 +296,11 @@ func insertFree[R any](ctx context.Context, t *tx, rows []R) (map[int64]bool, er
 // put writes all columns of rows that exist and are locked: an upsert on the key types its values by the columns, which a
 // join with VALUES does not, and is one statement for many.
 func put[R any](ctx context.Context, t *tx, rows []R) error {
+	if len(rows) == 1 {
+		if done, err := t.single(ctx, putName(reflect.TypeFor[R]()), &rows[0]); done {
+			return err
+		}
+	}
 	key := "CONFLICT (id) DO UPDATE"
 	if t.pg {
 		key = "CONFLICT (tenant_id, id) DO UPDATE"
