@@ -40,16 +40,18 @@ type Engine struct {
 
 // Store is one database; a joined Store shares everything with it but the connection.
 type Store struct {
-	eng     Engine
-	db      *bun.DB // builds and scans; all queries name their connection
-	pg      bool
-	write   *handle
-	read    *handle
-	hot     map[string]hotQuery
-	tenants *sync.Map // TenantID to number, committed ones only
-	ids     *blocks
-	joined  storage.Conn
-	invalid error // of the options; Check tells it
+	eng   Engine
+	db    *bun.DB // builds and scans; all queries name their connection
+	pg    bool
+	write *handle
+	read  *handle
+	hot   map[string]hotQuery
+	// pageHead begins the text of every prepared list of customers.
+	pageHead string
+	tenants  *sync.Map // TenantID to number, committed ones only
+	ids      *blocks
+	joined   storage.Conn
+	invalid  error // of the options; Check tells it
 }
 
 var _ storage.Store = (*Store)(nil)
@@ -67,6 +69,7 @@ func New(db *sql.DB, eng Engine) *Store {
 		s.read = &handle{db: eng.Reader}
 	}
 	s.hot = s.compile()
+	s.pageHead = eng.Names.SQL("SELECT " + s.columnsOf((*customerRow)(nil), "t.") + " FROM crm_customers AS t WHERE ")
 	return s
 }
 
@@ -362,10 +365,10 @@ func scopeSQL(sc kernel.Scope) (text string, args []any) {
 	if len(sc.Owners) == 1 {
 		text, args = "t.owner_id = ?", append(args, sc.Owners[0])
 	} else if len(sc.Owners) > 1 {
-		text, args = "t.owner_id IN (?)", append(args, bun.List(sc.Owners))
+		text, args = "t.owner_id IN (?)", append(args, manyOf(sc.Owners))
 	}
 	if len(sc.Pools) > 0 {
-		text, args = text+" OR (t.owner_id IS NULL AND t.pool_id IN (?))", append(args, bun.List(sc.Pools))
+		text, args = text+" OR (t.owner_id IS NULL AND t.pool_id IN (?))", append(args, manyOf(sc.Pools))
 	}
 	for _, prefix := range sc.Regions {
 		text, args = text+" OR (t.region >= ? AND t.region < ?)", append(args, prefix, prefix+":")
