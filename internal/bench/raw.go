@@ -66,7 +66,7 @@ func (r *rawSQL) prepare(ctx context.Context, all map[string]*sql.Stmt, text str
 	}
 	mine := text
 	if !r.e.pg {
-		mine = argument.ReplaceAllString(text, "?$1")
+		mine = argument.ReplaceAllString(text, "+?$1") // as the library: a bare one is planned anew for every value
 	}
 	st, err := on.PrepareContext(ctx, mine)
 	if err != nil {

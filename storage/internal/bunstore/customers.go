@@ -140,21 +140,13 @@ func (c *customers) Get(ctx context.Context, tenant kernel.TenantID, sc kernel.S
 	if err != nil || len(ids) == 0 {
 		return nil, err
 	}
-	var rows []customerRow
 	if len(ids) == 1 { // hot; the scope of one is decided in Go, by the same value
-		err = t.query(ctx, "customer.get", named{"tenant": n, "id": int64(ids[0])}, &rows)
-		rows = seen(sc, rows)
-	} else {
-		err = within(t.db.NewSelect().Model(&rows), n, sc).Where("t.id IN (?)", bun.List(ids)).Order("t.id").Conn(t.conn).Scan(ctx)
+		found, err := t.open(ctx, "customer.get", named{"tenant": n, "id": int64(ids[0])}) //nolint:rowserrcheck,sqlclosecheck // see eachRow
+		return t.customersOf(sc, found, err)
 	}
+	var rows []customerRow
+	err = within(t.db.NewSelect().Model(&rows), n, sc).Where("t.id IN (?)", bun.List(ids)).Order("t.id").Conn(t.conn).Scan(ctx)
 	return toCustomers(rows), err
-}
-
-// seen leaves of rows those within a scope.
-func seen(sc kernel.Scope, rows []customerRow) []customerRow {
-	return slices.DeleteFunc(rows, func(r customerRow) bool {
-		return !sc.Sees(kernel.UserID(r.OwnerID), string(r.Region), int64(r.PoolID))
-	})
 }
 
 func toCustomers(rows []customerRow) []*customer.Customer {
@@ -172,11 +164,11 @@ func (c *customers) Lock(ctx context.Context, tenant kernel.TenantID, sc kernel.
 	if err != nil || len(ids) == 0 {
 		return nil, err
 	}
-	var rows []customerRow
 	if len(ids) == 1 && !deleted {
-		err = t.query(ctx, "customer.lock", named{"tenant": n, "id": int64(ids[0])}, &rows)
-		return toCustomers(seen(sc, rows)), err
+		found, err := t.open(ctx, "customer.lock", named{"tenant": n, "id": int64(ids[0])}) //nolint:rowserrcheck,sqlclosecheck // see eachRow
+		return t.customersOf(sc, found, err)
 	}
+	var rows []customerRow
 	q := t.db.NewSelect().Model(&rows).Where("t.tenant_id = ?", n).Where("t.id IN (?)", bun.List(ids)).Order("t.id").Conn(t.conn)
 	text, args := scopeSQL(sc)
 	if q = q.Where(text, args...); deleted {

@@ -18,11 +18,10 @@ func (c *customers) List(ctx context.Context, tenant kernel.TenantID, sc kernel.
 		return nil, err
 	}
 	sc, f = narrowed(sc, f)
-	var rows []customerRow
 	if parts, rest := branches(sc, f); len(parts) > 0 && len(parts) <= t.mostBranches() {
-		err = t.page(ctx, parts, append(t.conditions(n, kernel.Scope{All: true}, rest), beyond(f, w)...), f.Newest, w.Limit+1, &rows)
-		return toCustomers(rows), err
+		return t.page(ctx, parts, append(t.conditions(n, kernel.Scope{All: true}, rest), beyond(f, w)...), f.Newest, w.Limit+1)
 	}
+	var rows []customerRow
 	q := filtered(t.db.NewSelect().Model(&rows), append(t.conditions(n, sc, f), beyond(f, w)...)).Limit(int64(w.Limit) + 1)
 	if f.Newest {
 		q = q.Order("t.id DESC")

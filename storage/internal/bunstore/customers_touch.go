@@ -24,12 +24,12 @@ func (c *customers) Touch(ctx context.Context, tenant kernel.TenantID, sc kernel
 	if err != nil {
 		return nil, err
 	}
-	var rows []customerRow
-	err = t.query(ctx, "customer.touch", named{"tenant": n, "id": int64(id), "by": by}, &rows)
-	if rows = seen(sc, rows); err != nil || len(rows) == 0 {
+	rows, err := t.open(ctx, "customer.touch", named{"tenant": n, "id": int64(id), "by": by}) //nolint:rowserrcheck,sqlclosecheck // see eachRow
+	found, err := t.customersOf(sc, rows, err)
+	if err != nil || len(found) == 0 {
 		return nil, err
 	}
-	return rows[0].domain(), nil
+	return found[0], nil
 }
 
 const (
@@ -65,10 +65,10 @@ func (c *customers) Meet(
 	if err != nil {
 		return nil, err
 	}
-	var rows []customerRow
 	args := named{"tenant": n, "id": int64(id), "at": t.at(at), "followup": followup}
-	err = t.query(ctx, "customer.meet", args, &rows)
-	if rows = seen(sc, rows); err != nil || len(rows) == 0 {
+	rows, err := t.open(ctx, "customer.meet", args) //nolint:rowserrcheck,sqlclosecheck // see eachRow
+	found, err := t.customersOf(sc, rows, err)
+	if err != nil || len(found) == 0 {
 		return nil, err
 	}
 	if !t.pg {
@@ -76,5 +76,5 @@ func (c *customers) Meet(
 			return nil, err
 		}
 	}
-	return rows[0].domain(), nil
+	return found[0], nil
 }

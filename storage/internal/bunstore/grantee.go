@@ -72,7 +72,7 @@ func (r *tenants) grantee(ctx context.Context, id kernel.TenantID, user kernel.U
 	if t.joined == nil { // see tenant
 		t.tenants.Store(id, n)
 	}
-	t.known[id] = n
+	t.know(id, n)
 	if user == kernel.SystemUser {
 		return n, g, nil
 	}

@@ -125,15 +125,20 @@ func (h *handle) prepare(ctx context.Context, qs map[string]hotQuery) error {
 
 // query runs a hot statement on the unit's connection and scans all rows into dest.
 func (t *tx) query(ctx context.Context, name string, args named, dest any) error {
-	values, err := t.values(name, args)
-	if err != nil {
-		return err
-	}
-	rows, err := t.rows(ctx, t.h.stmt(name), t.hot[name].text, values) //nolint:rowserrcheck // ScanRows checks and closes
+	rows, err := t.open(ctx, name, args) //nolint:rowserrcheck,sqlclosecheck // ScanRows checks and closes
 	if err != nil {
 		return err
 	}
 	return t.db.ScanRows(ctx, rows, dest)
+}
+
+// open runs a hot statement on the unit's connection; the caller reads the rows.
+func (t *tx) open(ctx context.Context, name string, args named) (*sql.Rows, error) {
+	values, err := t.values(name, args)
+	if err != nil {
+		return nil, err
+	}
+	return t.rows(ctx, t.h.stmt(name), t.hot[name].text, values)
 }
 
 // do runs a hot statement for its effect and returns how many rows it touched.

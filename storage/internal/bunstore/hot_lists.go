@@ -67,7 +67,7 @@ const mostPages = 128
 // page is a page of customers in the order of their ids. Its text depends on which conditions there are, and not on values;
 // the limit is written out, since a plan that must serve any limit expects a tenth of all rows. PostgreSQL merges branches
 // only where each has the limit, SQLite only where none has.
-func (t *tx) page(ctx context.Context, parts, rest []where, newest bool, limit int, dest *[]customerRow) error {
+func (t *tx) page(ctx context.Context, parts, rest []where, newest bool, limit int) ([]*customer.Customer, error) {
 	w := hotWriter{t: t}
 	end := " ORDER BY id LIMIT " + strconv.Itoa(limit)
 	if newest {
@@ -97,18 +97,15 @@ func (t *tx) page(ctx context.Context, parts, rest []where, newest bool, limit i
 	}
 	w.text.WriteString(end)
 	if w.err != nil {
-		return w.err
+		return nil, w.err
 	}
 	text := w.text.String()
 	st, err := t.h.page(ctx, text, t.conn == t.h.db)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	rows, err := t.rows(ctx, st, text, w.args) //nolint:rowserrcheck // ScanRows checks and closes
-	if err != nil {
-		return err
-	}
-	return t.db.ScanRows(ctx, rows, dest)
+	rows, err := t.rows(ctx, st, text, w.args) //nolint:rowserrcheck,sqlclosecheck // see eachRow
+	return t.customersOf(kernel.Scope{All: true}, rows, err)
 }
 
 // page is the prepared statement of a text, nil when there is none. It is made only where the handle can spare a connection

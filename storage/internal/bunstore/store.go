@@ -91,7 +91,7 @@ type tx struct {
 	*Store
 	conn  storage.Conn
 	h     *handle
-	known map[kernel.TenantID]int64 // may not be committed yet, so it is kept here only
+	known map[kernel.TenantID]int64 // nil until there is one; may not be committed yet, so it is kept here only
 	spare []span                    // ids to keep if this commits
 }
 
@@ -119,7 +119,7 @@ func (t *tx) Counters(kind string) customer.CounterRepository     { return &coun
 func (t *tx) Operations(kind string) customer.OperationRepository { return &operations{t, kind} }
 
 func (s *Store) tx(c storage.Conn, h *handle) *tx {
-	return &tx{Store: s, conn: c, h: h, known: map[kernel.TenantID]int64{}}
+	return &tx{Store: s, conn: c, h: h}
 }
 
 // Do see [storage.Store].
@@ -344,8 +344,16 @@ func (t *tx) tenant(ctx context.Context, id kernel.TenantID) (int64, error) {
 	if t.joined == nil { // a host's transaction may have inserted it, so what is read there is not kept
 		t.tenants.Store(id, n)
 	}
-	t.known[id] = n
+	t.know(id, n)
 	return n, nil
+}
+
+// know keeps the number of a tenant for this unit of work.
+func (t *tx) know(id kernel.TenantID, n int64) {
+	if t.known == nil {
+		t.known = map[kernel.TenantID]int64{}
+	}
+	t.known[id] = n
 }
 
 // within adds tenant, life and scope; every query on records that have an owner goes through it.
