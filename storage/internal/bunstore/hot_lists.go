@@ -104,7 +104,7 @@ func (t *tx) page(ctx context.Context, parts, rest []where, newest bool, limit i
 	if err != nil {
 		return nil, err
 	}
-	rows, err := t.rows(ctx, st, text, w.args) //nolint:rowserrcheck,sqlclosecheck // see eachRow
+	rows, err := t.rows(ctx, st, text, w.args) //nolint:rowserrcheck,sqlclosecheck // see customersOf
 	return t.customersOf(kernel.Scope{All: true}, rows, err)
 }
 

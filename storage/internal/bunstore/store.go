@@ -48,7 +48,8 @@ type Store struct {
 	hot   map[string]hotQuery
 	// pageHead begins the text of every prepared list of customers.
 	pageHead string
-	tenants  *sync.Map // TenantID to number, committed ones only
+	places   *sync.Pool // of *place[customerRow]
+	tenants  *sync.Map  // TenantID to number, committed ones only
 	ids      *blocks
 	joined   storage.Conn
 	invalid  error // of the options; Check tells it
@@ -69,6 +70,7 @@ func New(db *sql.DB, eng Engine) *Store {
 		s.read = &handle{db: eng.Reader}
 	}
 	s.hot = s.compile()
+	s.places = &sync.Pool{New: func() any { return newPlace[customerRow](s) }}
 	s.pageHead = eng.Names.SQL("SELECT " + s.columnsOf((*customerRow)(nil), "t.") + " FROM crm_customers AS t WHERE ")
 	return s
 }
