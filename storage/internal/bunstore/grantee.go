@@ -69,7 +69,7 @@ func (r *tenants) grantee(ctx context.Context, id kernel.TenantID, user kernel.U
 		return 0, nil, nil
 	}
 	n, g := found[0].ID, &team.Grantee{Zone: found[0].Zone}
-	if t.joined == nil { // see tenant
+	if t.joined == nil && !t.shared { // see tenant
 		t.tenants.Store(id, n)
 	}
 	t.know(id, n)

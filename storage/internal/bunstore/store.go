@@ -30,6 +30,7 @@ type Engine struct {
 	NoPrepare  bool    // behind a proxy that pools transactions
 	// Enter waits until a write transaction may begin.
 	Enter func(ctx context.Context) (leave func(), err error)
+	Group bool // callers that wait for the writer share a transaction
 	// Check refuses a database that cannot serve, with a sentence that says what to do.
 	Check func(ctx context.Context, db *sql.DB) error
 	// Translate reads an error of the driver. answered is false when the database did not say anything.
@@ -51,6 +52,7 @@ type Store struct {
 	places   *sync.Pool // of *place[customerRow]
 	tenants  *sync.Map  // TenantID to number, committed ones only
 	ids      *blocks
+	group    *group // nil: every caller has a transaction of its own
 	joined   storage.Conn
 	invalid  error // of the options; Check tells it
 }
@@ -65,6 +67,9 @@ func New(db *sql.DB, eng Engine) *Store {
 	}
 	if s.invalid == nil {
 		eng.Names.apply(s.db)
+	}
+	if eng.Group {
+		s.group = &group{}
 	}
 	if s.read = s.write; eng.Reader != nil {
 		s.read = &handle{db: eng.Reader}
@@ -95,6 +100,8 @@ type tx struct {
 	h     *handle
 	known map[kernel.TenantID]int64 // nil until there is one; may not be committed yet, so it is kept here only
 	spare []span                    // ids to keep if this commits
+	// shared is a transaction that other callers have written in: what they wrote may never be committed.
+	shared bool
 }
 
 func (t *tx) Customers() customer.Repository               { return (*customers)(t) }
@@ -141,6 +148,9 @@ func (s *Store) Do(ctx context.Context, m kernel.Mode, fn func(context.Context, 
 			return s.translate(err, false)
 		}
 		return s.translate(fn(ctx, s.tx(s.write.db, s.write)), true)
+	}
+	if s.group != nil && m != kernel.OwnCommit {
+		return s.together(ctx, fn)
 	}
 	leave, err := s.eng.Enter(ctx)
 	if err != nil {
@@ -343,7 +353,7 @@ func (t *tx) tenant(ctx context.Context, id kernel.TenantID) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	if t.joined == nil { // a host's transaction may have inserted it, so what is read there is not kept
+	if t.joined == nil && !t.shared { // who shares a transaction may have inserted it, so what is read there is not kept
 		t.tenants.Store(id, n)
 	}
 	t.know(id, n)
