@@ -44,8 +44,8 @@ const raw = "raw"
 
 // contestants opens all of them, also those before one that fails. A new one is a file with a function like these.
 func contestants(ctx context.Context, e engine, d *data) ([]*contestant, error) {
-	all := make([]*contestant, 0, 2)
-	for _, open := range []func(context.Context, engine, *data) (*contestant, error){openRaw, openCRM} {
+	all := make([]*contestant, 0, 4)
+	for _, open := range []func(context.Context, engine, *data) (*contestant, error){openRaw, openCRM, openGORM, openBun} {
 		c, err := open(ctx, e, d)
 		if err != nil {
 			return all, err
