@@ -350,8 +350,9 @@ func (c *customers) PutFacts(ctx context.Context, tenant kernel.TenantID, fs ...
 		_, err := t.single(ctx, putName(reflect.TypeFor[factsRow]()), &rows[0])
 		return err
 	}
+	set := t.overwrite(reflect.TypeFor[factsRow](), "tenant_id", "customer_id")
 	for part := range slices.Chunk(rows, t.batch()) {
-		_, err := t.db.NewInsert().Model(&part).Conn(t.conn).On("CONFLICT (tenant_id, customer_id) DO UPDATE").Returning("NULL").Exec(ctx)
+		_, err := t.db.NewInsert().Model(&part).Conn(t.conn).On("CONFLICT (tenant_id, customer_id) DO UPDATE").Set(set).Returning("NULL").Exec(ctx)
 		if err != nil {
 			return err
 		}

@@ -45,13 +45,7 @@ func (s *Store) compileRows(hot map[string]hotQuery) {
 		if r.table == "crm_customers" && !s.pg {
 			key = r.key
 		}
-		var set []string
-		for _, f := range s.db.Table(model).Fields {
-			if f.Name != "tenant_id" && f.Name != r.key {
-				set = append(set, string(f.SQLName)+" = excluded."+string(f.SQLName))
-			}
-		}
-		hot[putName(model)] = s.number(text + " ON CONFLICT (" + key + ") DO UPDATE SET " + strings.Join(set, ", "))
+		hot[putName(model)] = s.number(text + " ON CONFLICT (" + key + ") DO UPDATE SET " + s.overwrite(model, "tenant_id", r.key))
 	}
 	audit, event := s.insertSQL((*auditRow)(nil), "crm_audit"), s.insertSQL((*eventRow)(nil), "crm_outbox")
 	if s.pg { // one statement, and one way to the server

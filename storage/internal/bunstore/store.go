@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io/fs"
 	"reflect"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -316,19 +318,31 @@ func put[R any](ctx context.Context, t *tx, rows []R) error {
 			return err
 		}
 	}
-	key := "CONFLICT (id) DO UPDATE"
+	key, set := "CONFLICT (id) DO UPDATE", t.overwrite(reflect.TypeFor[R](), "tenant_id", "id")
 	if t.pg {
 		key = "CONFLICT (tenant_id, id) DO UPDATE"
 	}
 	for len(rows) > 0 {
 		n := min(len(rows), t.batch())
 		part := rows[:n]
-		if _, err := t.db.NewInsert().Model(&part).Conn(t.conn).On(key).Returning("NULL").Exec(ctx); err != nil {
+		if _, err := t.db.NewInsert().Model(&part).Conn(t.conn).On(key).Set(set).Returning("NULL").Exec(ctx); err != nil {
 			return err
 		}
 		rows = rows[n:]
 	}
 	return nil
+}
+
+// overwrite is what an upsert of a model sets: all but its key. A key that is written, even as it was, makes SQLite look
+// for rows that refer to it in every table that may have some, and Postgres take a stronger lock.
+func (s *Store) overwrite(model reflect.Type, key ...string) string {
+	var set []string
+	for _, f := range s.db.Table(model).Fields {
+		if !slices.Contains(key, f.Name) {
+			set = append(set, string(f.SQLName)+" = excluded."+string(f.SQLName))
+		}
+	}
+	return strings.Join(set, ", ")
 }
 
 // tenant is the number of a tenant that exists and is not being dropped; otherwise it is not found: nothing defaults to
