@@ -352,6 +352,11 @@ func (c *customers) PutFacts(ctx context.Context, tenant kernel.TenantID, fs ...
 	}
 	set := t.overwrite(reflect.TypeFor[factsRow](), "tenant_id", "customer_id")
 	for part := range slices.Chunk(rows, t.batch()) {
+		if done, err := bulkDo(ctx, t, putName(reflect.TypeFor[factsRow]()), part); err != nil {
+			return err
+		} else if done {
+			continue
+		}
 		_, err := t.db.NewInsert().Model(&part).Conn(t.conn).On("CONFLICT (tenant_id, customer_id) DO UPDATE").Set(set).Returning("NULL").Exec(ctx)
 		if err != nil {
 			return err

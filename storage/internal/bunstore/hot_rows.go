@@ -32,12 +32,22 @@ func insertName(model reflect.Type) string { return "insert." + model.Name() }
 
 func putName(model reflect.Type) string { return "put." + model.Name() }
 
+func freeName(model reflect.Type) string { return "free." + model.Name() }
+
+// compileBulk makes the statement for many rows, where the engine has use for it.
+func (s *Store) compileBulk(hot map[string]hotQuery, name string, model any, table, end string) {
+	if s.pg {
+		hot[bulkName(name)] = s.number(s.unnestSQL(model, table) + end)
+	}
+}
+
 // compileRows makes insert and put of single rows, and the two rows of a change.
 func (s *Store) compileRows(hot map[string]hotQuery) {
 	for _, r := range hotRows {
 		model := reflect.TypeOf(r.model).Elem()
 		text := s.insertSQL(r.model, r.table)
 		hot[insertName(model)] = s.number(text)
+		s.compileBulk(hot, insertName(model), r.model, r.table, "")
 		if r.key == "" {
 			continue
 		}
@@ -45,8 +55,15 @@ func (s *Store) compileRows(hot map[string]hotQuery) {
 		if r.table == "crm_customers" && !s.pg {
 			key = r.key
 		}
-		hot[putName(model)] = s.number(text + " ON CONFLICT (" + key + ") DO UPDATE SET " + s.overwrite(model, "tenant_id", r.key))
+		over := " ON CONFLICT (" + key + ") DO UPDATE SET " + s.overwrite(model, "tenant_id", r.key)
+		hot[putName(model)] = s.number(text + over)
+		s.compileBulk(hot, putName(model), r.model, r.table, over)
+		if r.key == "id" {
+			s.compileBulk(hot, freeName(model), r.model, r.table, " ON CONFLICT DO NOTHING RETURNING id")
+		}
 	}
+	s.compileBulk(hot, insertName(reflect.TypeFor[auditRow]()), (*auditRow)(nil), "crm_audit", "")
+	s.compileBulk(hot, insertName(reflect.TypeFor[eventRow]()), (*eventRow)(nil), "crm_outbox", "")
 	audit, event := s.insertSQL((*auditRow)(nil), "crm_audit"), s.insertSQL((*eventRow)(nil), "crm_outbox")
 	if s.pg { // one statement, and one way to the server
 		hot["journal"] = s.number("WITH a AS (" + audit + ") " + event)

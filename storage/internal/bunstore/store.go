@@ -283,10 +283,15 @@ func insert[R any](ctx context.Context, t *tx, rows []R) error {
 	for len(rows) > 0 {
 		n := min(len(rows), t.batch())
 		part := rows[:n]
+		rows = rows[n:]
+		if done, err := bulkDo(ctx, t, insertName(reflect.TypeFor[R]()), part); err != nil {
+			return err
+		} else if done {
+			continue
+		}
 		if _, err := t.db.NewInsert().Model(&part).Conn(t.conn).Returning("NULL").Exec(ctx); err != nil {
 			return err
 		}
-		rows = rows[n:]
 	}
 	return nil
 }
@@ -298,16 +303,27 @@ func insertFree[R any](ctx context.Context, t *tx, rows []R) (map[int64]bool, er
 	for len(rows) > 0 {
 		n := min(len(rows), t.batch())
 		part := rows[:n]
-		var ids []int64
-		if _, err := t.db.NewInsert().Model(&part).Conn(t.conn).On("CONFLICT DO NOTHING").Returning("id").Exec(ctx, &ids); err != nil {
+		rows = rows[n:]
+		ids, err := insertFreeBatch(ctx, t, part)
+		if err != nil {
 			return nil, err
 		}
 		for _, id := range ids {
 			written[id] = true
 		}
-		rows = rows[n:]
 	}
 	return written, nil
+}
+
+func insertFreeBatch[R any](ctx context.Context, t *tx, rows []R) (ids []int64, err error) {
+	if found, done, err := bulk(ctx, t, freeName(reflect.TypeFor[R]()), rows); done { //nolint:sqlclosecheck // ScanRows closes
+		if err != nil {
+			return nil, err
+		}
+		return ids, t.db.ScanRows(ctx, found, &ids)
+	}
+	_, err = t.db.NewInsert().Model(&rows).Conn(t.conn).On("CONFLICT DO NOTHING").Returning("id").Exec(ctx, &ids)
+	return ids, err
 }
 
 // put writes all columns of rows that exist and are locked: an upsert on the key types its values by the columns, which a
@@ -325,10 +341,15 @@ func put[R any](ctx context.Context, t *tx, rows []R) error {
 	for len(rows) > 0 {
 		n := min(len(rows), t.batch())
 		part := rows[:n]
+		rows = rows[n:]
+		if done, err := bulkDo(ctx, t, putName(reflect.TypeFor[R]()), part); err != nil {
+			return err
+		} else if done {
+			continue
+		}
 		if _, err := t.db.NewInsert().Model(&part).Conn(t.conn).On(key).Set(set).Returning("NULL").Exec(ctx); err != nil {
 			return err
 		}
-		rows = rows[n:]
 	}
 	return nil
 }
