@@ -23,6 +23,9 @@ type contestant struct {
 	// recycle releases all customers of a tenant that are due, in batches, and tells how many.
 	recycle func(ctx context.Context, tenant int) (int, error)
 
+	// claimMany claims many of one tenant for one member, all or none.
+	claimMany func(ctx context.Context, w who, ids []int64) error
+
 	close func() error
 
 	// kept and anew are for what only the CRM does: with rights that are kept, and rights that are read at every call.
@@ -44,11 +47,14 @@ const raw = "raw"
 
 // contestants opens all of them, also those before one that fails. A new one is a file with a function like these.
 func contestants(ctx context.Context, e engine, d *data) ([]*contestant, error) {
-	all := make([]*contestant, 0, 4)
-	for _, open := range []func(context.Context, engine, *data) (*contestant, error){openRaw, openCRM, openGORM, openBun} {
+	all := make([]*contestant, 0, 6)
+	for _, open := range []func(context.Context, engine, *data) (*contestant, error){openRaw, openCRM, openGORM, openBun, openTx, openGroup} {
 		c, err := open(ctx, e, d)
 		if err != nil {
 			return all, err
+		}
+		if c == nil { // not on this engine
+			continue
 		}
 		all = append(all, c)
 	}

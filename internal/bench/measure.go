@@ -39,6 +39,7 @@ type bench struct {
 
 	share     float64 // of the operations that a case asks for; tests do a few
 	own, pool *targets
+	bulk      []*supply // of each tenant's default pool, apart from pool
 }
 
 func newBench(ctx context.Context, e engine, d *data, say func(format string, args ...any)) (*bench, error) {

@@ -46,7 +46,7 @@ func openRaw(ctx context.Context, e engine, d *data) (*contestant, error) {
 		}
 	}
 	return &contestant{
-		name: raw, get: r.get, list: r.list, claim: r.claim, followUp: r.followUp, recycle: r.recycle,
+		name: raw, get: r.get, list: r.list, claim: r.claim, claimMany: r.claimMany, followUp: r.followUp, recycle: r.recycle,
 		close: func() error {
 			if r.conn != nil {
 				return errors.Join(r.conn.Close(), db.Close())
