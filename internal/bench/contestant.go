@@ -26,6 +26,9 @@ type contestant struct {
 	// claimMany claims many of one tenant for one member, all or none.
 	claimMany func(ctx context.Context, w who, ids []int64) error
 
+	// rows releases a number of a tenant's due customers, each in a transaction of its own.
+	rows func(ctx context.Context, tenant, n int) error
+
 	close func() error
 
 	// kept and anew are for what only the CRM does: with rights that are kept, and rights that are read at every call.

@@ -203,7 +203,9 @@ func dump(t *testing.T, b *bench) (lines []string) {
 
 func TestEveryCaseRuns(t *testing.T) {
 	engines(t, func(t *testing.T, open func(t *testing.T) engine) {
-		e, d := built(t, open(t))
+		e := open(t)
+		d, err := load(t.Context(), e, shape{rows: 10_000, tenants: 2, sellers: 10}, t.Logf)
+		require.NoError(t, err)
 		b, err := newBench(t.Context(), e, d, t.Logf)
 		require.NoError(t, err)
 		t.Cleanup(func() { require.NoError(t, b.close()) })
