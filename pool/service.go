@@ -100,8 +100,10 @@ func (s *Service[I]) claimAtOnce(ctx context.Context, a kernel.Actor, rights ker
 		if err != nil {
 			return err
 		}
-		if judge.counter, err = tx.Pool(s.kind).Counter(ctx, a.Tenant, a.User); err != nil {
-			return err
+		if len(records) == 1 && records[0].OwnerID == "" { // of one that is taken, places and quota tell nothing
+			if judge.counter, err = tx.Pool(s.kind).Counter(ctx, a.Tenant, a.User); err != nil {
+				return err
+			}
 		}
 		if no := judge.refuse(int64(id)); no != nil {
 			return no

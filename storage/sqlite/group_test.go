@@ -182,7 +182,7 @@ func TestGroupCommit(t *testing.T) {
 			if i%2 == 0 {
 				return create(ctx, h.CRM, "")
 			}
-			return create(t.Context(), h.CRM, "")
+			return create(t.Context(), h.CRM, "") //nolint:contextcheck // this one has patience
 		})
 		for i, err := range errs {
 			if i%2 == 0 {

@@ -127,16 +127,25 @@ func nullable(s string) any {
 	return s
 }
 
+// lookCounterSQL is a member's counter without a lock, and with the tenant's limits where it has none yet.
+const lookCounterSQL = `SELECT CAST(:user AS text) AS user_id, coalesce(k.places, 0) AS places, coalesce(k.own_cap, y.cap) AS cap,
+		coalesce(k.own_daily_quota, y.daily_quota) AS daily_quota, coalesce(k.claims_day, '') AS claims_day, coalesce(k.claims_used, 0) AS claims_used
+	FROM crm_policies y LEFT JOIN crm_counters k ON k.tenant_id = y.tenant_id AND k.kind = y.kind AND k.user_id = :user
+	WHERE y.tenant_id = :tenant AND y.kind = :kind`
+
 // Counter see [pool.Repository].
 func (r *records) Counter(ctx context.Context, tenant kernel.TenantID, user kernel.UserID) (m customer.Counter, err error) {
 	n, err := r.tenant(ctx, tenant)
 	if err != nil {
 		return m, err
 	}
-	var row counterRow
-	err = r.raw(`SELECT ? AS user_id, coalesce(k.places, 0) AS places, coalesce(k.own_cap, y.cap) AS cap,
-			coalesce(k.own_daily_quota, y.daily_quota) AS daily_quota, coalesce(k.claims_day, '') AS claims_day, coalesce(k.claims_used, 0) AS claims_used
-		FROM crm_policies y LEFT JOIN crm_counters k ON k.tenant_id = y.tenant_id AND k.kind = y.kind AND k.user_id = ?
-		WHERE y.tenant_id = ? AND y.kind = ?`, string(user), string(user), n, string(r.kind)).Scan(ctx, &row)
-	return row.domain(), err
+	var rows []counterRow
+	err = r.query(ctx, "counter.look", named{"tenant": n, "kind": string(r.kind), "user": string(user)}, &rows)
+	if err == nil && len(rows) == 0 {
+		err = bug("a tenant has no policy")
+	}
+	if err != nil {
+		return m, err
+	}
+	return rows[0].domain(), nil
 }

@@ -141,7 +141,7 @@ func (c *customers) Get(ctx context.Context, tenant kernel.TenantID, sc kernel.S
 		return nil, err
 	}
 	if len(ids) == 1 { // hot; the scope of one is decided in Go, by the same value
-		found, err := t.open(ctx, "customer.get", named{"tenant": n, "id": int64(ids[0])}) //nolint:rowserrcheck,sqlclosecheck // see customersOf
+		found, err := t.open(ctx, "customer.get", named{"tenant": n, "id": int64(ids[0])})
 		return t.customersOf(sc, found, err)
 	}
 	var rows []customerRow
@@ -165,7 +165,7 @@ func (c *customers) Lock(ctx context.Context, tenant kernel.TenantID, sc kernel.
 		return nil, err
 	}
 	if len(ids) == 1 && !deleted {
-		found, err := t.open(ctx, "customer.lock", named{"tenant": n, "id": int64(ids[0])}) //nolint:rowserrcheck,sqlclosecheck // see customersOf
+		found, err := t.open(ctx, "customer.lock", named{"tenant": n, "id": int64(ids[0])})
 		return t.customersOf(sc, found, err)
 	}
 	var rows []customerRow

@@ -144,7 +144,8 @@ func regionsSQL(prefixes []string) (text string, args []any) {
 }
 
 func (t *tx) tagged(all []where, f customer.Filter) []where {
-	carries := `EXISTS (SELECT 1 FROM ` + string(t.table("customer_tags")) + ` AS ct JOIN ` + string(t.table("tags")) + ` AS g ON g.tenant_id = ct.tenant_id AND g.id = ct.tag_id
+	carries := `EXISTS (SELECT 1 FROM ` + string(t.table("customer_tags")) + ` AS ct
+		JOIN ` + string(t.table("tags")) + ` AS g ON g.tenant_id = ct.tenant_id AND g.id = ct.tag_id
 		WHERE ct.tenant_id = t.tenant_id AND ct.customer_id = t.id AND g.deleted_at IS NULL AND g.name IN (?))`
 	if len(f.TagsAny) > 0 {
 		all = append(all, where{carries, []any{manyOf(f.TagsAny)}})

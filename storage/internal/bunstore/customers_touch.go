@@ -24,7 +24,7 @@ func (c *customers) Touch(ctx context.Context, tenant kernel.TenantID, sc kernel
 	if err != nil {
 		return nil, err
 	}
-	rows, err := t.open(ctx, "customer.touch", named{"tenant": n, "id": int64(id), "by": by}) //nolint:rowserrcheck,sqlclosecheck // see customersOf
+	rows, err := t.open(ctx, "customer.touch", named{"tenant": n, "id": int64(id), "by": by})
 	found, err := t.customersOf(sc, rows, err)
 	if err != nil || len(found) == 0 {
 		return nil, err
@@ -66,7 +66,7 @@ func (c *customers) Meet(
 		return nil, err
 	}
 	args := named{"tenant": n, "id": int64(id), "at": t.at(at), "followup": followup}
-	rows, err := t.open(ctx, "customer.meet", args) //nolint:rowserrcheck,sqlclosecheck // see customersOf
+	rows, err := t.open(ctx, "customer.meet", args)
 	found, err := t.customersOf(sc, rows, err)
 	if err != nil || len(found) == 0 {
 		return nil, err

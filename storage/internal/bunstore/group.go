@@ -96,7 +96,7 @@ func (s *Store) together(ctx context.Context, fn func(context.Context, storage.T
 		return s.translate(err, false)
 	}
 	defer leave()
-	s.lead()
+	s.lead() //nolint:contextcheck // each caller's own
 	return m.end()
 }
 

@@ -61,6 +61,7 @@ func (s *Store) compile() map[string]hotQuery {
 	s.compileMeet(hot)
 	s.compileRows(hot)
 	s.compileGrantee(hot)
+	hot["pool.get"], hot["pool.belongs"], hot["counter.look"] = s.number(s.getPool()), s.number(poolBelongsSQL), s.number(lookCounterSQL)
 	for kind, table := range recordTables {
 		s.compileClaim(hot, kind, table)
 		hot[lookName(kind, false)] = s.number(s.lookRecord(table))
@@ -125,7 +126,7 @@ func (h *handle) prepare(ctx context.Context, qs map[string]hotQuery) error {
 
 // query runs a hot statement on the unit's connection and scans all rows into dest.
 func (t *tx) query(ctx context.Context, name string, args named, dest any) error {
-	rows, err := t.open(ctx, name, args) //nolint:rowserrcheck,sqlclosecheck // ScanRows checks and closes
+	rows, err := t.open(ctx, name, args) //nolint:rowserrcheck // ScanRows checks and closes
 	if err != nil {
 		return err
 	}
@@ -148,11 +149,11 @@ func (t *tx) do(ctx context.Context, name string, args named) (int, error) {
 		return 0, err
 	}
 	var res sql.Result
-	switch st, host := t.prepared(t.h.stmt(name)); {
+	switch st, host := t.prepared(t.h.stmt(name)); { //nolint:sqlclosecheck // the handle's
 	case st == nil:
 		res, err = t.conn.ExecContext(ctx, t.hot[name].text, values...)
 	case host != nil:
-		res, err = host.StmtContext(ctx, st).ExecContext(ctx, values...)
+		res, err = host.StmtContext(ctx, st).ExecContext(ctx, values...) //nolint:sqlclosecheck // the transaction closes it
 	default:
 		res, err = st.ExecContext(ctx, values...)
 	}
@@ -195,7 +196,7 @@ func (t *tx) prepared(st *sql.Stmt) (*sql.Stmt, *sql.Tx) {
 }
 
 func (t *tx) rows(ctx context.Context, st *sql.Stmt, text string, values []any) (*sql.Rows, error) {
-	st, host := t.prepared(st)
+	st, host := t.prepared(st) //nolint:sqlclosecheck // the handle's
 	switch {
 	case st == nil:
 		return t.conn.QueryContext(ctx, text, values...)

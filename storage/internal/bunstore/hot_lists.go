@@ -104,7 +104,7 @@ func (t *tx) page(ctx context.Context, parts, rest []where, newest bool, limit i
 	if err != nil {
 		return nil, err
 	}
-	rows, err := t.rows(ctx, st, text, w.args) //nolint:rowserrcheck,sqlclosecheck // see customersOf
+	rows, err := t.rows(ctx, st, text, w.args)
 	return t.customersOf(kernel.Scope{All: true}, rows, err)
 }
 
@@ -117,14 +117,14 @@ func (h *handle) page(ctx context.Context, text string, may bool) (*sql.Stmt, er
 	if st != nil || !may || !room {
 		return st, nil
 	}
-	st, err := h.db.PrepareContext(ctx, text) //nolint:sqlclosecheck // kept as long as the handle, which is the host's to close
+	st, err := h.db.PrepareContext(ctx, text) // kept as long as the handle, which is the host's to close
 	if err != nil {
 		return nil, err
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if other := h.pages[text]; other != nil || len(h.pages) >= mostPages { // somebody was faster
-		return other, st.Close()
+		return other, st.Close() //nolint:sqlclosecheck // nobody else has it
 	}
 	h.pages[text] = st
 	return st, nil

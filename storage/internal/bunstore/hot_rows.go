@@ -8,8 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/shopspring/decimal"
-
 	"github.com/openseas/crm/customer"
 	"github.com/openseas/crm/kernel"
 )
@@ -141,7 +139,7 @@ func (t *tx) money(a amount) (any, error) {
 	if err != nil || !t.pg {
 		return n, err
 	}
-	return decimal.Decimal(a.Decimal).StringFixed(4), nil
+	return a.Decimal.StringFixed(4), nil
 }
 
 // single writes a row by the hot statement of that name, if there is one.

@@ -316,11 +316,12 @@ func insertFree[R any](ctx context.Context, t *tx, rows []R) (map[int64]bool, er
 }
 
 func insertFreeBatch[R any](ctx context.Context, t *tx, rows []R) (ids []int64, err error) {
-	if found, done, err := bulk(ctx, t, freeName(reflect.TypeFor[R]()), rows); done { //nolint:sqlclosecheck // ScanRows closes
-		if err != nil {
-			return nil, err
+	found, done, err := bulk(ctx, t, freeName(reflect.TypeFor[R]()), rows) //nolint:rowserrcheck // ScanRows checks and closes
+	if done {
+		if err == nil {
+			err = t.db.ScanRows(ctx, found, &ids)
 		}
-		return ids, t.db.ScanRows(ctx, found, &ids)
+		return ids, err
 	}
 	_, err = t.db.NewInsert().Model(&rows).Conn(t.conn).On("CONFLICT DO NOTHING").Returning("id").Exec(ctx, &ids)
 	return ids, err
