@@ -64,6 +64,7 @@ func (s *Store) compile() map[string]hotQuery {
 	hot["pool.get"], hot["pool.belongs"], hot["counter.look"] = s.number(s.getPool()), s.number(poolBelongsSQL), s.number(lookCounterSQL)
 	for kind, table := range recordTables {
 		s.compileClaim(hot, kind, table)
+		hot[standName(kind)] = s.number(s.standSQL(table))
 		hot[lookName(kind, false)] = s.number(s.lookRecord(table))
 		hot[lookName(kind, true)] = s.number(s.lookRecord(table) + s.locking())
 	}

@@ -156,7 +156,8 @@ func (p *pools) List(ctx context.Context, tenant kernel.TenantID, w kernel.Windo
 }
 
 const (
-	belongsToSQL = `SELECT p.id, (EXISTS (SELECT 1 FROM crm_pool_members b WHERE b.tenant_id = p.tenant_id AND b.pool_id = p.id AND b.user_id = m.user_id AND b.admin)
+	belongsToSQL = `SELECT p.id, (EXISTS (SELECT 1 FROM crm_pool_members b
+				WHERE b.tenant_id = p.tenant_id AND b.pool_id = p.id AND b.user_id = m.user_id AND b.admin)
 			OR EXISTS (SELECT 1 FROM crm_pool_members b JOIN crm_department_tree a ON a.tenant_id = b.tenant_id AND a.ancestor_id = b.department_id
 				WHERE b.tenant_id = p.tenant_id AND b.pool_id = p.id AND a.department_id = m.department_id AND b.admin)) AS admin
 		FROM crm_pools p, crm_members m WHERE`
