@@ -29,6 +29,7 @@ func run(ctx context.Context, args []string) error {
 	flags.IntVar(&want.sellers, "sellers", 100, "sellers of each tenant")
 	fresh := flags.Bool("fresh", false, "build the data anew")
 	match := flags.String("cases", ".", "a regular expression: the names of the cases to measure")
+	by := flags.String("by", ".", "a regular expression: the names of those who do it")
 	share := flags.Float64("share", 1, "of the operations: 0.1 is a tenth of the time")
 	file := flags.String("json", "", "a file for the results, a line of JSON each")
 	cpu := flags.String("cpu", "", "a file for a profile of where this process spends its time, for go tool pprof")
@@ -65,6 +66,9 @@ func run(ctx context.Context, args []string) error {
 	}
 	defer b.close()
 	b.share = *share
+	if b.by, err = regexp.Compile(*by); err != nil {
+		return err
+	}
 	if *cpu != "" {
 		stop, err := profile(*cpu)
 		if err != nil {

@@ -39,7 +39,8 @@ type bench struct {
 	all []*contestant
 	say func(format string, args ...any)
 
-	share     float64 // of the operations that a case asks for; tests do a few
+	share     float64        // of the operations that a case asks for; tests do a few
+	by        *regexp.Regexp // who is measured; nil: all
 	own, pool *targets
 	one       *crm.CRM // see shared
 	closers   []io.Closer
@@ -122,6 +123,9 @@ type lap struct {
 func (b *bench) run(ctx context.Context, c benchCase) ([]result, error) {
 	var laps []*lap
 	for _, x := range b.all {
+		if b.by != nil && !b.by.MatchString(x.name) {
+			continue
+		}
 		if op := c.of(b, x); op != nil {
 			laps = append(laps, &lap{c: x, op: op})
 		}
