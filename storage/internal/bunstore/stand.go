@@ -11,7 +11,8 @@ func standName(k pool.Kind) string { return "record." + string(k) + ".stand" }
 
 // standSQL is what a refusal is made of, in one read.
 func (s *Store) standSQL(table string) string {
-	return "SELECT " + s.columnsOf((*recordRow)(nil), "t.") + ", " + s.columnsOf((*poolRow)(nil), "p.") + ", m.user_id IS NOT NULL AND " + belongsSQL + ` AS belongs
+	columns := s.columnsOf((*recordRow)(nil), "t.") + ", " + s.columnsOf((*poolRow)(nil), "p.")
+	return "SELECT " + columns + ", m.user_id IS NOT NULL AND " + belongsSQL + ` AS belongs
 		FROM ` + table + ` AS t JOIN crm_pools AS p ON p.tenant_id = t.tenant_id AND p.kind = :kind AND p.id = t.pool_id
 		LEFT JOIN crm_members AS m ON m.tenant_id = :tenant AND m.user_id = :user AND m.inactive_since IS NULL
 		WHERE t.tenant_id = :tenant AND t.id = :id AND t.deleted_at IS NULL`
