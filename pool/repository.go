@@ -79,6 +79,9 @@ type Repository interface {
 	// Exposed must return the ids of those of the records whose owner is an active member of their home pool, so that its
 	// rules apply.
 	Exposed(ctx context.Context, t kernel.TenantID, ids ...int64) ([]int64, error)
+	// Stand must return a living record as it is, without a lock, its home pool, and whether the user, an active member,
+	// belongs to that; nil when there is no such record.
+	Stand(ctx context.Context, t kernel.TenantID, user kernel.UserID, id int64) (*Stand, error)
 	// Counter must return the member's counter without a lock; with the tenant's limits when there is no row yet.
 	Counter(ctx context.Context, t kernel.TenantID, user kernel.UserID) (customer.Counter, error)
 	// Move see Move.
@@ -114,6 +117,13 @@ type Repository interface {
 	PurgeOpens(ctx context.Context, t kernel.TenantID, before kernel.Date, atMost int) (int, error)
 	// Release must release those of the records that are due now, leave out those that others hold, and tell which.
 	Release(ctx context.Context, s Sweep, ids ...int64) ([]Swept, error)
+}
+
+// Stand is what a refusal of a claim is judged by.
+type Stand struct {
+	Record  Record
+	Pool    *Pool
+	Belongs bool
 }
 
 // PoolRepository keeps the pools of one kind, their members and rules.

@@ -95,15 +95,8 @@ func (s *Service[I]) claimAtOnce(ctx context.Context, a kernel.Actor, rights ker
 	// A fresh unit of work: the first one is undone, and only now is the reason worth a read.
 	err = s.core.Unit(ctx, kernel.Read, func(ctx context.Context, tx Tx) error {
 		c := &kernel.Call[Tx]{Tx: tx, Actor: a, Now: now, Rights: rights}
-		records, err := tx.Pool(s.kind).Look(ctx, a.Tenant, int64(id))
+		judge, err := s.judgeOne(ctx, c, int64(id))
 		if err != nil {
-			return err
-		}
-		judge, err := s.judge(ctx, c, records)
-		if err != nil {
-			return err
-		}
-		if judge.counter, err = tx.Pool(s.kind).Counter(ctx, a.Tenant, a.User); err != nil {
 			return err
 		}
 		if no := judge.refuse(int64(id)); no != nil {
@@ -244,6 +237,34 @@ func (s *Service[I]) judge(ctx context.Context, c *kernel.Call[Tx], records []Re
 			return nil, err
 		}
 		j.days, err = countings(ctx, c.Tx, c.Actor.Tenant, c.Rights.Zone, found...)
+	}
+	return j, err
+}
+
+// judgeOne is judge for a record that a claim has just lost, in one read where it is taken, and two where it is not: places
+// and quota tell nothing of a taken one.
+func (s *Service[I]) judgeOne(ctx context.Context, c *kernel.Call[Tx], id int64) (*judge, error) {
+	is, err := c.Tx.Pool(s.kind).Stand(ctx, c.Actor.Tenant, c.Actor.User, id)
+	if err != nil {
+		return nil, err
+	}
+	j := &judge{
+		kind: s.kind, by: c.Actor.User, base: Attempt{By: c.Actor.User, Now: c.Now, Zone: c.Rights.Zone},
+		records: map[int64]Record{}, pools: map[ID]*Pool{}, belongs: map[ID]Member{},
+	}
+	j.sees, _ = c.Rights.Scope(kernel.CustomerRead) // without it: nothing
+	if is == nil {
+		return j, nil
+	}
+	if is.Record.OwnerID == "" && is.Pool.ClaimCondition != "" {
+		if j, err = s.judge(ctx, c, []Record{is.Record}); err != nil {
+			return nil, err
+		}
+	} else if j.records[id], j.pools[is.Pool.ID] = is.Record, is.Pool; is.Belongs {
+		j.belongs[is.Pool.ID] = Member{User: c.Actor.User}
+	}
+	if is.Record.OwnerID == "" {
+		j.counter, err = c.Tx.Pool(s.kind).Counter(ctx, c.Actor.Tenant, c.Actor.User)
 	}
 	return j, err
 }

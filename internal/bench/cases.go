@@ -15,7 +15,7 @@ import (
 
 // cases are all kinds of work, reads before writes.
 func cases() []benchCase {
-	return slices.Concat(readCases(), listCases(), warningCases(), writeCases(), manyCases())
+	return slices.Concat(readCases(), listCases(), warningCases(), writeCases(), loadCases(), manyCases())
 }
 
 func readCases() []benchCase {

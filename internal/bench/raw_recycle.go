@@ -73,6 +73,26 @@ func (r *rawSQL) sweep(ctx context.Context, tenant int) error {
 	return err
 }
 
+// recycleRows is what one does first: a transaction for each.
+func (r *rawSQL) recycleRows(ctx context.Context, tenant, n int) error {
+	h := r.d.houses[tenant]
+	rules, err := r.rules(ctx, h)
+	if err != nil {
+		return err
+	}
+	cuts := []any{h.number, h.pools[0], r.at(now.Add(-3 * 24 * time.Hour)), r.at(now.Add(-90 * 24 * time.Hour)), r.at(now)}
+	ids, err := r.due(ctx, cuts)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids[:min(n, len(ids))] {
+		if _, err := r.release(ctx, []int64{id}, cuts, rules); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (r *rawSQL) rules(ctx context.Context, h house) (rules rawRules, err error) {
 	for i, priority := range []int{20, 10} {
 		err := r.db.QueryRowContext(ctx, fmt.Sprintf(`SELECT id, name || ': ' || condition FROM crm_pool_rules WHERE tenant_id = %d AND pool_id = %d AND priority = %d`,

@@ -140,7 +140,7 @@ func (r *dues) hold(ctx context.Context, n int64, ids []int64) (free []int64, er
 	if !r.pg || len(ids) == 0 {
 		return ids, nil
 	}
-	err = r.raw("SELECT id FROM "+r.table+" WHERE tenant_id = ? AND id IN (?) ORDER BY id FOR UPDATE SKIP LOCKED", n, bun.List(ids)).Scan(ctx, &free)
+	err = r.raw("SELECT id FROM "+r.table+" WHERE tenant_id = ? AND id IN (?) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED", n, bun.List(ids)).Scan(ctx, &free)
 	return free, err
 }
 

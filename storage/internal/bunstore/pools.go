@@ -82,9 +82,18 @@ func (p *pools) Get(ctx context.Context, tenant kernel.TenantID, ids ...pool.ID)
 		return nil, err
 	}
 	var rows []poolRow
+	if len(ids) == 1 && ids[0] != 0 {
+		err = p.query(ctx, "pool.get", named{"tenant": n, "kind": string(p.kind), "id": int64(ids[0])}, &rows)
+		return toPools(rows), err
+	}
 	err = p.db.NewSelect().Model(&rows).Where("p.tenant_id = ?", n).Where("p.kind = ?", p.kind).
 		Where("p.id IN (?) OR (p.is_default AND ?)", bun.List(ids), slices.Contains(ids, 0)).Order("p.id").Conn(p.conn).Scan(ctx)
 	return toPools(rows), err
+}
+
+// getPool is the hot read of one.
+func (s *Store) getPool() string {
+	return "SELECT " + s.columnsOf((*poolRow)(nil), "p.") + " FROM crm_pools AS p WHERE p.tenant_id = :tenant AND p.kind = :kind AND p.id = :id"
 }
 
 func toPools(rows []poolRow) []*pool.Pool {
@@ -146,6 +155,16 @@ func (p *pools) List(ctx context.Context, tenant kernel.TenantID, w kernel.Windo
 	return toPools(rows), err
 }
 
+const (
+	belongsToSQL = `SELECT p.id, (EXISTS (SELECT 1 FROM crm_pool_members b
+				WHERE b.tenant_id = p.tenant_id AND b.pool_id = p.id AND b.user_id = m.user_id AND b.admin)
+			OR EXISTS (SELECT 1 FROM crm_pool_members b JOIN crm_department_tree a ON a.tenant_id = b.tenant_id AND a.ancestor_id = b.department_id
+				WHERE b.tenant_id = p.tenant_id AND b.pool_id = p.id AND a.department_id = m.department_id AND b.admin)) AS admin
+		FROM crm_pools p, crm_members m WHERE`
+	poolBelongsSQL = belongsToSQL + ` p.tenant_id = :tenant AND p.kind = :kind AND p.id = :id
+		AND m.tenant_id = :tenant AND m.user_id = :user AND m.inactive_since IS NULL AND ` + belongsSQL
+)
+
 // Belongs see [pool.PoolRepository].
 func (p *pools) Belongs(ctx context.Context, tenant kernel.TenantID, user kernel.UserID, ids ...pool.ID) (map[pool.ID]pool.Member, error) {
 	n, err := p.tenant(ctx, tenant)
@@ -156,12 +175,13 @@ func (p *pools) Belongs(ctx context.Context, tenant kernel.TenantID, user kernel
 		ID    pool.ID
 		Admin bool
 	}
-	err = p.raw(`SELECT p.id, (EXISTS (SELECT 1 FROM crm_pool_members b WHERE b.tenant_id = p.tenant_id AND b.pool_id = p.id AND b.user_id = m.user_id AND b.admin)
-			OR EXISTS (SELECT 1 FROM crm_pool_members b JOIN crm_department_tree a ON a.tenant_id = b.tenant_id AND a.ancestor_id = b.department_id
-				WHERE b.tenant_id = p.tenant_id AND b.pool_id = p.id AND a.department_id = m.department_id AND b.admin)) AS admin
-		FROM crm_pools p, crm_members m WHERE p.tenant_id = ?tenant AND p.kind = ?kind AND p.id IN (?ids)
+	if len(ids) == 1 {
+		err = p.query(ctx, "pool.belongs", named{"tenant": n, "kind": string(p.kind), "id": int64(ids[0]), "user": string(user)}, &rows)
+	} else {
+		err = p.raw(belongsToSQL+` p.tenant_id = ?tenant AND p.kind = ?kind AND p.id IN (?ids)
 			AND m.tenant_id = ?tenant AND m.user_id = ?user AND m.inactive_since IS NULL AND `+belongsSQL,
-		binds{"tenant": n, "kind": p.kind, "ids": bun.List(ids), "user": user}).Scan(ctx, &rows)
+			binds{"tenant": n, "kind": p.kind, "ids": bun.List(ids), "user": user}).Scan(ctx, &rows)
+	}
 	belongs := make(map[pool.ID]pool.Member, len(rows))
 	for _, r := range rows {
 		belongs[r.ID] = pool.Member{User: user, Admin: r.Admin}

@@ -57,6 +57,10 @@ func (r *records) look(ctx context.Context, tenant kernel.TenantID, lock bool, i
 		return nil, err
 	}
 	var rows []recordRow
+	if len(ids) == 1 {
+		err := r.query(ctx, lookName(r.kind, lock), named{"tenant": n, "id": ids[0]}, &rows)
+		return toRecords(rows), err
+	}
 	q := within(r.db.NewSelect().Model(&rows).ModelTableExpr("? AS t", r.tableName()), n, kernel.Scope{All: true}).
 		Where("t.id IN (?)", bun.List(ids)).Order("t.id").Conn(r.conn)
 	if lock {
@@ -65,11 +69,27 @@ func (r *records) look(ctx context.Context, tenant kernel.TenantID, lock bool, i
 	if err := q.Scan(ctx); err != nil {
 		return nil, err
 	}
+	return toRecords(rows), nil
+}
+
+func toRecords(rows []recordRow) []pool.Record {
 	found := make([]pool.Record, len(rows))
 	for i := range rows {
 		found[i] = rows[i].domain()
 	}
-	return found, nil
+	return found
+}
+
+func lookName(k pool.Kind, lock bool) string {
+	if lock {
+		return "record." + string(k) + ".lock"
+	}
+	return "record." + string(k) + ".look"
+}
+
+// lookRecord is the hot read of one record, as the pool sees it.
+func (s *Store) lookRecord(table string) string {
+	return "SELECT " + s.columnsOf((*recordRow)(nil), "t.") + " FROM " + table + " AS t WHERE t.tenant_id = :tenant AND t.id = :id AND t.deleted_at IS NULL"
 }
 
 func (r *records) tableName() safeName { return safeName(r.eng.Names.rename(r.table)) }

@@ -32,6 +32,7 @@ type Engine struct {
 	NoPrepare  bool    // behind a proxy that pools transactions
 	// Enter waits until a write transaction may begin.
 	Enter func(ctx context.Context) (leave func(), err error)
+	Group bool // callers that wait for the writer share a transaction
 	// Check refuses a database that cannot serve, with a sentence that says what to do.
 	Check func(ctx context.Context, db *sql.DB) error
 	// Translate reads an error of the driver. answered is false when the database did not say anything.
@@ -42,16 +43,20 @@ type Engine struct {
 
 // Store is one database; a joined Store shares everything with it but the connection.
 type Store struct {
-	eng     Engine
-	db      *bun.DB // builds and scans; all queries name their connection
-	pg      bool
-	write   *handle
-	read    *handle
-	hot     map[string]hotQuery
-	tenants *sync.Map // TenantID to number, committed ones only
-	ids     *blocks
-	joined  storage.Conn
-	invalid error // of the options; Check tells it
+	eng   Engine
+	db    *bun.DB // builds and scans; all queries name their connection
+	pg    bool
+	write *handle
+	read  *handle
+	hot   map[string]hotQuery
+	// pageHead begins the text of every prepared list of customers.
+	pageHead string
+	places   *sync.Pool // of *place[customerRow]
+	tenants  *sync.Map  // TenantID to number, committed ones only
+	ids      *blocks
+	group    *group // nil: every caller has a transaction of its own
+	joined   storage.Conn
+	invalid  error // of the options; Check tells it
 }
 
 var _ storage.Store = (*Store)(nil)
@@ -65,10 +70,15 @@ func New(db *sql.DB, eng Engine) *Store {
 	if s.invalid == nil {
 		eng.Names.apply(s.db)
 	}
+	if eng.Group {
+		s.group = &group{}
+	}
 	if s.read = s.write; eng.Reader != nil {
 		s.read = &handle{db: eng.Reader}
 	}
 	s.hot = s.compile()
+	s.places = &sync.Pool{New: func() any { return newPlace[customerRow](s) }}
+	s.pageHead = eng.Names.SQL("SELECT " + s.columnsOf((*customerRow)(nil), "t.") + " FROM crm_customers AS t WHERE ")
 	return s
 }
 
@@ -90,8 +100,10 @@ type tx struct {
 	*Store
 	conn  storage.Conn
 	h     *handle
-	known map[kernel.TenantID]int64 // may not be committed yet, so it is kept here only
+	known map[kernel.TenantID]int64 // nil until there is one; may not be committed yet, so it is kept here only
 	spare []span                    // ids to keep if this commits
+	// shared is a transaction that other callers have written in: what they wrote may never be committed.
+	shared bool
 }
 
 func (t *tx) Customers() customer.Repository               { return (*customers)(t) }
@@ -123,7 +135,7 @@ func (t *tx) Counters(kind string) customer.CounterRepository     { return &coun
 func (t *tx) Operations(kind string) customer.OperationRepository { return &operations{t, kind} }
 
 func (s *Store) tx(c storage.Conn, h *handle) *tx {
-	return &tx{Store: s, conn: c, h: h, known: map[kernel.TenantID]int64{}}
+	return &tx{Store: s, conn: c, h: h}
 }
 
 // Do see [storage.Store].
@@ -143,6 +155,9 @@ func (s *Store) Do(ctx context.Context, m kernel.Mode, fn func(context.Context, 
 			return s.translate(err, false)
 		}
 		return s.translate(fn(ctx, s.tx(s.write.db, s.write)), true)
+	}
+	if s.group != nil && m != kernel.OwnCommit {
+		return s.together(ctx, fn)
 	}
 	leave, err := s.eng.Enter(ctx)
 	if err != nil {
@@ -265,13 +280,23 @@ func (s *Store) batch() int {
 
 // insert writes rows, a batch per statement; it is no statement for none.
 func insert[R any](ctx context.Context, t *tx, rows []R) error {
+	if len(rows) == 1 {
+		if done, err := t.single(ctx, insertName(reflect.TypeFor[R]()), &rows[0]); done {
+			return err
+		}
+	}
 	for len(rows) > 0 {
 		n := min(len(rows), t.batch())
 		part := rows[:n]
+		rows = rows[n:]
+		if done, err := bulkDo(ctx, t, insertName(reflect.TypeFor[R]()), part); err != nil {
+			return err
+		} else if done {
+			continue
+		}
 		if _, err := t.db.NewInsert().Model(&part).Conn(t.conn).Returning("NULL").Exec(ctx); err != nil {
 			return err
 		}
-		rows = rows[n:]
 	}
 	return nil
 }
@@ -283,44 +308,66 @@ func insertFree[R any](ctx context.Context, t *tx, rows []R) (map[int64]bool, er
 	for len(rows) > 0 {
 		n := min(len(rows), t.batch())
 		part := rows[:n]
-		var ids []int64
-		if _, err := t.db.NewInsert().Model(&part).Conn(t.conn).On("CONFLICT DO NOTHING").Returning("id").Exec(ctx, &ids); err != nil {
+		rows = rows[n:]
+		ids, err := insertFreeBatch(ctx, t, part)
+		if err != nil {
 			return nil, err
 		}
 		for _, id := range ids {
 			written[id] = true
 		}
-		rows = rows[n:]
 	}
 	return written, nil
+}
+
+func insertFreeBatch[R any](ctx context.Context, t *tx, rows []R) (ids []int64, err error) {
+	found, done, err := bulk(ctx, t, freeName(reflect.TypeFor[R]()), rows) //nolint:rowserrcheck // ScanRows checks and closes
+	if done {
+		if err == nil {
+			err = t.db.ScanRows(ctx, found, &ids)
+		}
+		return ids, err
+	}
+	_, err = t.db.NewInsert().Model(&rows).Conn(t.conn).On("CONFLICT DO NOTHING").Returning("id").Exec(ctx, &ids)
+	return ids, err
 }
 
 // put writes all columns of rows that exist and are locked, but those of keys: an upsert on the key types its values by the
 // columns, which a join with VALUES does not, and is one statement for many.
 func put[R any](ctx context.Context, t *tx, rows []R) error {
-	key := "CONFLICT (id) DO UPDATE"
+	if len(rows) == 1 {
+		if done, err := t.single(ctx, putName(reflect.TypeFor[R]()), &rows[0]); done {
+			return err
+		}
+	}
+	key, set := "CONFLICT (id) DO UPDATE", t.overwrite(reflect.TypeFor[R](), "tenant_id", "id", "user_id")
 	if t.pg {
 		key = "CONFLICT (tenant_id, id) DO UPDATE"
 	}
-	set := t.overwrites((*R)(nil))
 	for len(rows) > 0 {
 		n := min(len(rows), t.batch())
 		part := rows[:n]
+		rows = rows[n:]
+		if done, err := bulkDo(ctx, t, putName(reflect.TypeFor[R]()), part); err != nil {
+			return err
+		} else if done {
+			continue
+		}
 		if _, err := t.db.NewInsert().Model(&part).Conn(t.conn).On(key).Set(set).Returning("NULL").Exec(ctx); err != nil {
 			return err
 		}
-		rows = rows[n:]
 	}
 	return nil
 }
 
-// overwrites is what an upsert sets: all but what identifies the row and never changes. A key that is named there, though
-// with the same value, makes Postgres lock the row against foreign keys that refer to it, those of hosts among them.
-func (s *Store) overwrites(model any) string {
+// overwrite is what an upsert of a model sets: all but its key. A key that is written, even as it was, makes SQLite look
+// for rows that refer to it in every table that may have some, and Postgres lock the row against foreign keys that refer to
+// it, those of hosts among them.
+func (s *Store) overwrite(model reflect.Type, key ...string) string {
 	var set []string
-	for _, f := range s.db.Table(reflect.TypeOf(model).Elem()).Fields {
-		if !slices.Contains([]string{"tenant_id", "id", "user_id"}, f.Name) {
-			set = append(set, string(f.SQLName)+" = EXCLUDED."+string(f.SQLName))
+	for _, f := range s.db.Table(model).Fields {
+		if !slices.Contains(key, f.Name) {
+			set = append(set, string(f.SQLName)+" = excluded."+string(f.SQLName))
 		}
 	}
 	return strings.Join(set, ", ")
@@ -345,11 +392,19 @@ func (t *tx) tenant(ctx context.Context, id kernel.TenantID) (int64, error) {
 	if err != nil {
 		return 0, sinceFirstDay(err)
 	}
-	if t.joined == nil { // a host's transaction may have inserted it, so what is read there is not kept
+	if t.joined == nil && !t.shared { // who shares a transaction may have inserted it, so what is read there is not kept
 		t.tenants.Store(id, n)
 	}
-	t.known[id] = n
+	t.know(id, n)
 	return n, nil
+}
+
+// know keeps the number of a tenant for this unit of work.
+func (t *tx) know(id kernel.TenantID, n int64) {
+	if t.known == nil {
+		t.known = map[kernel.TenantID]int64{}
+	}
+	t.known[id] = n
 }
 
 // within adds tenant, life and scope; every query on records that have an owner goes through it.
@@ -369,10 +424,10 @@ func scopeSQL(sc kernel.Scope) (text string, args []any) {
 	if len(sc.Owners) == 1 {
 		text, args = "t.owner_id = ?", append(args, sc.Owners[0])
 	} else if len(sc.Owners) > 1 {
-		text, args = "t.owner_id IN (?)", append(args, bun.List(sc.Owners))
+		text, args = "t.owner_id IN (?)", append(args, manyOf(sc.Owners))
 	}
 	if len(sc.Pools) > 0 {
-		text, args = text+" OR (t.owner_id IS NULL AND t.pool_id IN (?))", append(args, bun.List(sc.Pools))
+		text, args = text+" OR (t.owner_id IS NULL AND t.pool_id IN (?))", append(args, manyOf(sc.Pools))
 	}
 	for _, prefix := range sc.Regions {
 		text, args = text+" OR (t.region >= ? AND t.region < ?)", append(args, prefix, prefix+":")

@@ -28,7 +28,7 @@ func (r *tenants) Insert(ctx context.Context, id kernel.TenantID, tenant *team.T
 	if err != nil || made == 0 {
 		return false, err
 	}
-	t.known[id] = ids[0]
+	t.know(id, ids[0])
 	for _, kind := range slices.Sorted(maps.Keys(recordTables)) {
 		if err := r.begin(ctx, id, kind, tenant.CreatedAt); err != nil {
 			return false, err
