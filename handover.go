@@ -203,7 +203,7 @@ func (r *handingOver) successors(ctx context.Context, tx storage.Tx) error {
 	r.leaving.Successors = nil
 	for i, user := range r.o.Successors {
 		if !active(user) {
-			return kernel.At(i, kernel.Invalidf("successors", kernel.Unknown, "%.50q is no active member", string(user)))
+			return kernel.At(i, kernel.Invalidf("successors", kernel.Unknown, "no active member"))
 		}
 		r.leaving.Successors = append(r.leaving.Successors, kernel.Successor{User: user, Regions: members[user].Regions})
 	}

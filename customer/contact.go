@@ -72,7 +72,7 @@ func (c *Contact) check() (err error) {
 		checkCode("last_name", c.LastName, 50), checkCode("first_name", c.FirstName, 50),
 		kernel.CheckName("full_name", c.FullName, 100),
 		kernel.CheckLine("title", c.Title, 50),
-		checkPhone("phone", c.Phone), checkEmail("email", c.Email),
+		checkPhone("phone", c.Phone), checkEmail(c.Email),
 		kernel.CheckLine("wechat", c.Wechat, 50),
 		c.Birthday.Check("birthday"),
 		kernel.OneOf("preferred", c.Preferred, ByPhone, BySMS, ByEmail, ByWeChat),

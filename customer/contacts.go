@@ -153,7 +153,7 @@ func contactKeys(x *Contact) []int64 { return []int64{int64(x.ID)} }
 func (s *Contacts) Find(ctx context.Context, a kernel.Actor, phone, email string, p kernel.Page) (kernel.List[*Contact], error) {
 	const op = "customer.Contacts.Find"
 	w, err := p.Open("contacts-found", 1)
-	err = kernel.FirstError(err, checkPhone("phone", phone), checkEmail("email", email))
+	err = kernel.FirstError(err, checkPhone("phone", phone), checkEmail(email))
 	if err == nil && phone == "" && email == "" {
 		err = kernel.Invalidf("phone", kernel.Empty, "a phone number or an e-mail address is needed")
 	}

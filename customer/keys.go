@@ -144,12 +144,12 @@ func unmasked(field, text string) error {
 	return nil
 }
 
-func checkEmail(field, email string) error {
-	if err := kernel.FirstError(kernel.CheckLine(field, email, emailLimit), unmasked(field, email)); err != nil || email == "" {
+func checkEmail(email string) error {
+	if err := kernel.FirstError(kernel.CheckLine("email", email, emailLimit), unmasked("email", email)); err != nil || email == "" {
 		return err
 	}
 	if EmailKey(email) == "" {
-		return kernel.Invalidf(field, kernel.Malformed, "%.60q is no e-mail address", email)
+		return kernel.Invalidf("email", kernel.Malformed, "%.60q is no e-mail address", email)
 	}
 	return nil
 }

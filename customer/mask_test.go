@@ -71,7 +71,7 @@ func TestMaskEmail(t *testing.T) {
 	} {
 		require.Equal(t, want, MaskEmail(email), email)
 		if want != "" {
-			err := checkEmail("email", want)
+			err := checkEmail(want)
 			require.ErrorIs(t, err, Masked, want)
 		}
 	}

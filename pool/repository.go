@@ -66,6 +66,9 @@ type Swept struct {
 // Repository works on the records of one kind. Every call is a fixed number of statements, whatever the number of
 // records; records are locked in the order of their ids and before any counter.
 type Repository interface {
+	SweepRepository
+	OpenRepository
+
 	// Claim must give the record to o.By with every consequence, or return ErrLost with nothing done. It must test, in
 	// the statement that takes the record, that the claimer is an active member of the tenant and of the record's pool,
 	// and decide cap and quota on the counter row that it locks. A pool with a claim condition may be answered ErrLost.
@@ -104,19 +107,27 @@ type Repository interface {
 	SetLock(ctx context.Context, l LockChange) error
 	// OwnedBy must return ids, beyond an id, of records that the member owns, at most a number, in order.
 	OwnedBy(ctx context.Context, t kernel.TenantID, owner kernel.UserID, after int64, atMost int) ([]int64, error)
+}
+
+// SweepRepository finds and takes what the rules say is due.
+type SweepRepository interface {
 	// Owned must count the tenant's records that have an owner.
 	Owned(ctx context.Context, t kernel.TenantID) (int, error)
 	// Due must count the records that the sweep would release now.
 	Due(ctx context.Context, s Sweep) (int, error)
 	// Candidates must return ids of due records beyond an id, at most a number, in order.
 	Candidates(ctx context.Context, s Sweep, after int64, atMost int) ([]int64, error)
+	// Release must release those of the records that are due now, leave out those that others hold, and tell which.
+	Release(ctx context.Context, s Sweep, ids ...int64) ([]Swept, error)
+}
+
+// OpenRepository keeps who opened which record on which day.
+type OpenRepository interface {
 	// Open must note that a member opens a record that Lock returned, and raise the counter of its day; false, and nothing, when
 	// it is noted already. At the limit, decided on the counter row that it locks, it must return ErrLost.
 	Open(ctx context.Context, o Opening) (first bool, err error)
 	// PurgeOpens must delete what Open noted on days before one, at most a number, and return how many.
 	PurgeOpens(ctx context.Context, t kernel.TenantID, before kernel.Date, atMost int) (int, error)
-	// Release must release those of the records that are due now, leave out those that others hold, and tell which.
-	Release(ctx context.Context, s Sweep, ids ...int64) ([]Swept, error)
 }
 
 // Stand is what a refusal of a claim is judged by.

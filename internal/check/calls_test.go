@@ -28,8 +28,8 @@ type useCase struct {
 	in     []reflect.Type // behind context and actor
 }
 
-// noUseCases take no context and no actor.
-var noUseCases = map[string]bool{"In": true}
+// noUseCases take no context and no actor, or are for crm.HandOver alone.
+var noUseCases = map[string]bool{"In": true, "Pool.HandOver": true, "Customers.Tasks.HandOver": true}
 
 // useCases walks the services of the CRM.
 func useCases(t testing.TB) (all []useCase) {
@@ -91,6 +91,8 @@ func (x lived) numbers() map[reflect.Type]int64 {
 		reflect.TypeFor[customer.AddressID]():     int64(x.address),
 		reflect.TypeFor[customer.InteractionID](): int64(x.interaction),
 		reflect.TypeFor[customer.TagID]():         int64(x.tag),
+		reflect.TypeFor[customer.TaskID]():        int64(x.task),
+		reflect.TypeFor[pool.TerritoryID]():       int64(x.territory),
 		reflect.TypeFor[pool.ID]():                int64(x.pool),
 		reflect.TypeFor[pool.RuleID]():            int64(x.rule),
 		reflect.TypeFor[team.DepartmentID]():      int64(x.north),
@@ -128,6 +130,10 @@ func (x lived) makers() map[reflect.Type]func() any {
 		func() any {
 			return customer.Deal{CustomerID: x.busy, System: "erp", Number: "9", At: x.now, Amount: decimal.NewFromInt(1)}
 		},
+		func() any {
+			return customer.Task{ID: x.task, CustomerID: x.busy, Subject: "x", OwnerID: "li", DueAt: x.now.Add(day), Version: 1}
+		},
+		func() any { return customer.TaskFilter{} },
 		func() any { return customer.Filter{} },
 		func() any { return customer.OperationFilter{} },
 		func() any { return customer.SyncOptions{} },
@@ -148,6 +154,15 @@ func (x lived) makers() map[reflect.Type]func() any {
 		func() any { return pool.ReleaseOptions{} },
 		func() any { return pool.MoveOptions{} },
 		func() any { return pool.RecycleOptions{MaxShare: 100} },
+		func() any { return pool.PrivateFilter{} },
+		func() any { return pool.WarnOptions{} },
+		func() any { return pool.SimulateOptions{} },
+		func() any { return pool.PatternFilter{} },
+		func() any { return pool.AutoAssignOptions{} },
+		func() any {
+			return pool.Territory{ID: x.territory, Name: "another", Regions: []string{"44"}, Members: []crm.UserID{"li"}, Version: 1}
+		},
+		func() any { return crm.HandOverOptions{Successors: []crm.UserID{"li"}} },
 		func() any { return team.Tenant{Name: "x"} },
 		func() any { return team.Member{User: "li", Role: team.Seller, Version: 1} },
 		func() any { return team.Department{ID: x.north, Name: "x", Version: 1} },
@@ -215,6 +230,15 @@ func (x lived) special() map[string]func() any {
 		"Customers.Tags.Take#1":           func() any { return []string{"VIP"} },
 		"Customers.Contacts.Add#0":        func() any { return &customer.Contact{CustomerID: x.busy, FullName: "x"} },
 		"Customers.Contacts.AddMany#0":    func() any { return []*customer.Contact{{CustomerID: x.busy, FullName: "x"}} },
+		"Customers.Tasks.Create#0": func() any {
+			return &customer.Task{CustomerID: x.busy, Subject: "x", OwnerID: "li", DueAt: x.now.Add(day)}
+		},
+		"Pool.Territories.Put#0":    func() any { return &pool.Territory{Name: "another", Members: []crm.UserID{"li"}} },
+		"Pool.Territories.Delete#1": number(1),
+		"Pool.PurgeOpens#0":         func() any { return 100 * day },
+		"Pool.Simulate#0": func() any {
+			return []pool.Rule{{PoolID: x.pool, Name: "another", Condition: "owned_days > 200", Action: pool.Release}}
+		},
 		"Pool.Preview#0": func() any {
 			return []pool.Rule{{PoolID: x.pool, Name: "another", Condition: "owned_days > 200", Action: pool.Release}}
 		},

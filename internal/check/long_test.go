@@ -16,6 +16,11 @@ import (
 
 // everything is every test of this package, for TestLong: a new one fails it until it is here.
 var everything = map[string]func(t *testing.T){
+	"TestAssignmentsOfAPoolAreKilledAndGoOn":           TestAssignmentsOfAPoolAreKilledAndGoOn,
+	"TestNewcomersOfTwoProcessesAreSharedFairly":       TestNewcomersOfTwoProcessesAreSharedFairly,
+	"TestOpenLimitHoldsUnderLoad":                      TestOpenLimitHoldsUnderLoad,
+	"TestWarningsAreKilledAndGoOn":                     TestWarningsAreKilledAndGoOn,
+	"TestWarningsMissNobody":                           TestWarningsMissNobody,
 	"TestAcknowledgedWritesSurviveTheProcess":          TestAcknowledgedWritesSurviveTheProcess,
 	"TestAcknowledgedWritesSurviveTheServer":           TestAcknowledgedWritesSurviveTheServer,
 	"TestAnyUseCasesInAnyOrderKeepTheInvariants":       TestAnyUseCasesInAnyOrderKeepTheInvariants,
@@ -23,7 +28,9 @@ var everything = map[string]func(t *testing.T){
 	"TestEveryStatementMayFail":                        TestEveryStatementMayFail,
 	"TestEveryStatementMayFailInsideAHostsTransaction": TestEveryStatementMayFailInsideAHostsTransaction,
 	"TestEveryStatementOfEveryUseCaseMayFail":          TestEveryStatementOfEveryUseCaseMayFail,
+	"TestHandOversAreKilledAndGoOn":                    TestHandOversAreKilledAndGoOn,
 	"TestLimitsHoldUnderLoad":                          TestLimitsHoldUnderLoad,
+	"TestMaskingCostsNoStatement":                      TestMaskingCostsNoStatement,
 	"TestMigrateByTwoProcessesAtOnce":                  TestMigrateByTwoProcessesAtOnce,
 	"TestMigrateKilledAtAnyInstantGoesOn":              TestMigrateKilledAtAnyInstantGoesOn,
 	"TestMigrateWhenTheServerIsKilledGoesOn":           TestMigrateWhenTheServerIsKilledGoesOn,

@@ -29,6 +29,8 @@ type lived struct {
 	address                                       customer.AddressID
 	interaction                                   customer.InteractionID
 	tag                                           customer.TagID
+	task                                          customer.TaskID
+	territory                                     pool.TerritoryID
 	pool, private                                 pool.ID
 	rule                                          pool.RuleID
 	calendar                                      team.CalendarID
@@ -66,6 +68,13 @@ func (h *house) live() (x lived) {
 	ok(h.Pool.Release(ctx, li, x.lost, nil))
 	ok(h.Pool.Claim(ctx, wang, x.claimed))
 	ok(h.Pool.Lock(ctx, li, x.locked, h.now().Add(day), "contract"))
+	_, err := h.Pool.Open(ctx, wang, x.lying)
+	ok(err)
+	task := &customer.Task{CustomerID: x.busy, Subject: "x", DueAt: h.now().Add(day)}
+	ok(h.Customers.Tasks.Create(ctx, li, task))
+	territory := &pool.Territory{Name: "Zhejiang", Regions: []string{"33"}, Members: []crm.UserID{"wang"}, Enabled: true}
+	ok(h.Pool.Territories.Put(ctx, boss, territory))
+	x.task, x.territory = task.ID, territory.ID
 	gone, err := h.Customers.Get(ctx, li, x.gone)
 	ok(err)
 	ok(h.Customers.Delete(ctx, boss, gone.ID, gone.Version))
@@ -169,6 +178,9 @@ func corruptions(x lived) map[string][]corruption {
 			{"UPDATE crm_counters SET claims_used = claims_used + 1 WHERE user_id = 'wang'", map[string]int{"claims": 1}},
 			{"UPDATE crm_counters SET claims_used = 0 WHERE user_id = 'wang'", map[string]int{"claims": 1}},
 		},
+		"opens":      {{"UPDATE crm_counters SET opens_used = 0 WHERE user_id = 'wang'", map[string]int{"opens": 1}}, {"DELETE FROM crm_opens", map[string]int{"opens": 1}}},
+		"closed":     {{"UPDATE crm_counters SET closed = TRUE WHERE user_id = 'wang'", map[string]int{"closed": 1}}},
+		"task_owner": {{"UPDATE crm_tasks SET owner_id = 'ghost'", map[string]int{"task_owner": 1}}},
 		"owned_since": {
 			{"UPDATE crm_customers SET owned_since = NULL WHERE id = {busy}", map[string]int{"owned_since": 1}},
 			{"UPDATE crm_customers SET owned_since = created_at WHERE id = {lying}", map[string]int{"owned_since": 1}},
@@ -200,6 +212,7 @@ func corruptions(x lived) map[string][]corruption {
 			{"DELETE FROM crm_outbox WHERE subject_kind = 'customer' AND subject_id = {busy} AND seq < 3", map[string]int{}}, // purged
 		},
 		"audit": {
+			{"DELETE FROM crm_audit WHERE subject_kind = 'task'", map[string]int{"audit": 1}},
 			{"DELETE FROM crm_audit WHERE subject_kind = 'customer' AND subject_id = {lying}", map[string]int{"audit": 1}},
 			{"DELETE FROM crm_audit WHERE subject_kind = 'pool' AND subject_id = {private} AND type = 'pool.members_set'", map[string]int{"audit": 1}},
 		},
@@ -232,6 +245,7 @@ func corruptions(x lived) map[string][]corruption {
 			{"UPDATE crm_customer_tags SET tag_id = 999999", map[string]int{"orphan": 1}},
 			{"UPDATE crm_interactions SET customer_id = 999999", map[string]int{"orphan": 2, "interactions": 1, "last_interaction": 1}},
 			{"UPDATE crm_interactions SET contact_id = 999999", map[string]int{"orphan": 2}},
+			{"UPDATE crm_tasks SET customer_id = 999999", map[string]int{"orphan": 1}},
 			{"UPDATE crm_orders SET customer_id = 999999", map[string]int{"orphan": 2, "orders": 1, "first_order": 1, "last_order": 1}},
 		},
 	}
