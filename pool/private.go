@@ -34,6 +34,17 @@ func (f *PrivateFilter) check() error {
 			return kernel.Invalidf(field, kernel.TooMany, "at most %d", mostFiltered)
 		}
 	}
+	for i, user := range f.Owners {
+		if err := kernel.CheckLine("owners", string(user), 200); err != nil {
+			return kernel.At(i, err)
+		}
+	}
+	if err := kernel.FirstError(
+		eachOf("levels", f.Levels, customer.LevelA, customer.LevelB, customer.LevelC, customer.LevelD),
+		eachOf("stages", f.Stages, customer.Potential, customer.Won, customer.Lost),
+	); err != nil {
+		return err
+	}
 	for i, region := range f.Regions {
 		if err := kernel.CheckRegion("regions", region); err != nil || region == "" {
 			return kernel.At(i, kernel.FirstError(err, kernel.Invalid("regions", kernel.Empty)))
@@ -44,6 +55,16 @@ func (f *PrivateFilter) check() error {
 }
 
 const mostFiltered = 1_000
+
+// eachOf refuses what is none of a list; the empty word is none.
+func eachOf[S ~string](field string, items []S, list ...S) error {
+	for i, s := range items {
+		if !slices.Contains(list, s) {
+			return kernel.At(i, kernel.FirstError(kernel.OneOf(field, s, list...), kernel.Invalid(field, kernel.Unknown)))
+		}
+	}
+	return nil
+}
 
 // PrivateRow is an owned record as its owner and their superiors see it.
 type PrivateRow[I RecordID] struct {

@@ -162,6 +162,11 @@ func disposal() *pool.Rule {
 	return &pool.Rule{Name: "D", Condition: `level == "D"`, Action: pool.Release, Enabled: true}
 }
 
+// rulesOfTrials are those by which the undertakings Recycle and Warn find something to do.
+func rulesOfTrials() []*pool.Rule {
+	return []*pool.Rule{disposal(), {Name: "C", Condition: `level == "C"`, Action: pool.Warn, Enabled: true}}
+}
+
 // trial is a house whose statements can go wrong.
 type trial struct {
 	*house
@@ -189,8 +194,9 @@ func onTrial(t *testing.T, test func(t *testing.T, x *trial)) {
 					require.NoError(t, err)
 				}
 				x.free()
-				require.NoError(t, x.Pool.Pools.PutRule(t.Context(), boss, disposal()))
-				require.NoError(t, x.Pool.Pools.PutRule(t.Context(), boss, &pool.Rule{Name: "C", Condition: `level == "C"`, Action: pool.Warn, Enabled: true}))
+				for _, r := range rulesOfTrials() {
+					require.NoError(t, x.Pool.Pools.PutRule(t.Context(), boss, r))
+				}
 				x.exec("CREATE TABLE erp_orders (id TEXT PRIMARY KEY)")
 				call, request := x.ready()
 				require.NoError(t, call(t.Context(), x.CRM, request)) // from now on it knows what it keeps

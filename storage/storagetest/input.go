@@ -9,6 +9,7 @@ import (
 	"github.com/openseas/crm"
 	"github.com/openseas/crm/customer"
 	"github.com/openseas/crm/kernel"
+	"github.com/openseas/crm/pool"
 	"github.com/openseas/crm/team"
 )
 
@@ -23,6 +24,22 @@ func testTexts(t *testing.T, open Open) {
 		requireError(t, b.Team.Members.Activate(t.Context(), boss, zero), crm.ErrInvalid, kernel.BadText, "user")
 		_, err = b.Pool.Log(t.Context(), boss, customer.OperationFilter{Actions: []customer.Action{customer.Claimed, zero}}, crm.Page{})
 		requireError(t, err, crm.ErrInvalid, kernel.BadText, "actions")
+		for _, list := range []func(pool.PrivateFilter) error{
+			func(f pool.PrivateFilter) error {
+				_, err := b.Pool.Private(t.Context(), boss, f, crm.Page{})
+				return err
+			},
+			func(f pool.PrivateFilter) error {
+				_, err := b.Pool.DueList(t.Context(), boss, f, crm.Page{})
+				return err
+			},
+		} {
+			requireError(t, list(pool.PrivateFilter{Owners: []kernel.UserID{"li", zero}}), crm.ErrInvalid, kernel.BadText, "owners")
+			requireError(t, list(pool.PrivateFilter{Levels: []customer.Level{customer.LevelA, zero}}), crm.ErrInvalid, kernel.Unknown, "levels")
+			requireError(t, list(pool.PrivateFilter{Levels: []customer.Level{""}}), crm.ErrInvalid, kernel.Unknown, "levels")
+			requireError(t, list(pool.PrivateFilter{Stages: []customer.Stage{customer.Won, zero}}), crm.ErrInvalid, kernel.Unknown, "stages")
+			require.NoError(t, list(pool.PrivateFilter{Owners: []kernel.UserID{"nobody"}, Levels: []customer.Level{customer.LevelD}, Stages: []customer.Stage{customer.Lost}}))
+		}
 	})
 	t.Run("an error about a long text is short", func(t *testing.T) {
 		b := setup(t, open)
