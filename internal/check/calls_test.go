@@ -132,7 +132,7 @@ func (x lived) makers() map[reflect.Type]func() any {
 			return customer.Deal{CustomerID: x.busy, System: "erp", Number: "9", At: x.now, Amount: decimal.NewFromInt(1)}
 		},
 		func() any {
-			return customer.Task{ID: x.task, Subject: "x", OwnerID: "li", CustomerID: x.busy, DueAt: x.now, Version: 1}
+			return customer.Task{ID: x.task, Subject: "x", OwnerID: "li", CustomerID: x.busy, DueAt: x.now, Version: 2}
 		},
 		func() any { return customer.TaskFilter{} },
 		func() any { return customer.Filter{} },

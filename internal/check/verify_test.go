@@ -134,6 +134,8 @@ func (h *house) livePool(x *lived) {
 	ctx, ok := context.Background(), func(err error) { h.t.Helper(); require.NoError(h.t, err) }
 	job := &customer.Task{Subject: "x", OwnerID: "li", CustomerID: x.busy, DueAt: h.now()}
 	ok(h.Customers.Tasks.Create(ctx, li, job))
+	job.Note = "y"
+	ok(h.Customers.Tasks.Update(ctx, li, job))
 	area := &pool.Territory{Name: "all", Department: x.sales, Enabled: true}
 	ok(h.Pool.Territories.Put(ctx, boss, area))
 	x.task, x.territory = job.ID, area.ID
@@ -231,13 +233,14 @@ func corruptions(x lived) map[string][]corruption {
 			{"DELETE FROM crm_outbox WHERE subject_kind = 'customer' AND subject_id = {busy} AND seq = 2", map[string]int{"events": 1}},
 			{"DELETE FROM crm_outbox WHERE subject_kind = 'customer' AND subject_id = {locked} AND seq = 2", map[string]int{"events": 1}},
 			{"UPDATE crm_outbox SET delivered_at = at WHERE subject_kind = 'customer' AND subject_id = {busy} AND seq = 3", map[string]int{"events": 1}},
+			{"DELETE FROM crm_outbox WHERE subject_kind = 'task' AND subject_id = {task} AND seq = 2", map[string]int{"events": 1}},
 			{"DELETE FROM crm_outbox WHERE subject_kind = 'pool' AND subject_id = {private} AND seq = 2", map[string]int{"events": 1}},
 			{"DELETE FROM crm_outbox WHERE subject_kind = 'customer' AND subject_id = {busy} AND seq < 3", map[string]int{}}, // purged
 		},
 		"audit": {
 			{"DELETE FROM crm_audit WHERE subject_kind = 'customer' AND subject_id = {lying}", map[string]int{"audit": 1}},
 			{"DELETE FROM crm_audit WHERE subject_kind = 'task' AND subject_id = {task}", map[string]int{"audit": 1}},
-			{"UPDATE crm_tasks SET version = version + 1 WHERE id = {task}", map[string]int{"audit": 1}},
+			{"UPDATE crm_tasks SET version = version + 1 WHERE id = {task}", map[string]int{"audit": 1, "events": 1}},
 			{"DELETE FROM crm_audit WHERE subject_kind = 'pool' AND subject_id = {private} AND type = 'pool.members_set'", map[string]int{"audit": 1}},
 		},
 		"facts":            {{"DELETE FROM crm_customer_facts WHERE customer_id = {lying}", map[string]int{"facts": 1}}},
