@@ -28,8 +28,7 @@ type useCase struct {
 	in     []reflect.Type // behind context and actor
 }
 
-// noUseCases take no context and no actor, or are a module's part of HandOver.Run and HandOver.Plan, which have asked for
-// the right before.
+// noUseCases take no context and no actor, or are a module's part of HandOver.Run and HandOver.Plan, which check their input.
 var noUseCases = map[string]bool{"In": true, "Customers.Tasks.HandOver": true, "Pool.HandOver": true}
 
 // useCases walks the services of the CRM.
