@@ -47,12 +47,14 @@ type DueRepository interface {
 	Write(ctx context.Context, t kernel.TenantID, notes ...Note) error
 	// Tell must write the events, with their audit rows, of records that are held.
 	Tell(ctx context.Context, by kernel.Actor, now time.Time, events ...Told) error
-	// Ended must return the records beyond an id, at most a number, in order, of notes that are worn, which means that their
-	// ownership has ended, or that they have a due instant and do not count, or that the owner is no active member of the home
-	// pool: of the notes without a due instant, and of those in other pools than the given ones.
-	Ended(ctx context.Context, t kernel.TenantID, pools []ID, after int64, atMost int) ([]int64, error)
-	// Wipe must delete those of the notes whose ownership has ended, and take the due instant from the others that are worn.
-	// It must hold the records meanwhile, leave out those that others hold, and return those that it cleaned, in order.
+	// Pools must return the pools that notes are of.
+	Pools(ctx context.Context, t kernel.TenantID) ([]ID, error)
+	// Ended must return the records beyond an id, at most a number, in order, of notes without a due instant whose ownership
+	// has ended.
+	Ended(ctx context.Context, t kernel.TenantID, after int64, atMost int) ([]int64, error)
+	// Wipe must delete those of the notes whose ownership has ended, and take the due instant from the others that are worn:
+	// they do not count, or the owner is no active member of the home pool. It must hold the records meanwhile, leave out
+	// those that others hold, and return those that it cleaned, in order.
 	Wipe(ctx context.Context, t kernel.TenantID, ids ...int64) ([]int64, error)
 }
 

@@ -154,8 +154,22 @@ func (r *warnRun[I]) plan(ctx context.Context) error {
 				}
 			}
 		}
-		return nil
+		return r.gone(ctx, tx)
 	})
+}
+
+// gone adds the pools that were deleted and still have notes: with no rule, all of them are cleaned.
+func (r *warnRun[I]) gone(ctx context.Context, tx Tx) error {
+	if len(r.o.Pools) > 0 {
+		return nil
+	}
+	noted, err := tx.Dues(r.s.kind).Pools(ctx, r.by.Tenant)
+	for _, id := range noted {
+		if !slices.ContainsFunc(r.warners, func(w *warner) bool { return w.Pool.ID == id }) {
+			r.warners = append(r.warners, &warner{Sweep: &Sweep{By: r.by, Pool: &Pool{ID: id}}, steps: r.o.Steps, horizon: r.o.Horizon})
+		}
+	}
+	return err
 }
 
 // calendars are the versions of those that the pools count by.
@@ -234,16 +248,12 @@ func (r *warnRun[I]) wipe(ctx context.Context, ids []int64) (worn []int64, err e
 	return worn, err
 }
 
-// rest cleans the notes that no pool of the run has looked at and whose ownership has ended.
+// rest cleans the notes without a due instant whose ownership has ended.
 func (r *warnRun[I]) rest(ctx context.Context) error {
-	pools := make([]ID, len(r.warners))
-	for i, w := range r.warners {
-		pools[i] = w.Pool.ID
-	}
 	for after := int64(0); ; {
 		var ids []int64
 		err := r.s.core.Unit(ctx, kernel.Read, func(ctx context.Context, tx Tx) (err error) {
-			ids, err = tx.Dues(r.s.kind).Ended(ctx, r.by.Tenant, pools, after, pageOfIDs)
+			ids, err = tx.Dues(r.s.kind).Ended(ctx, r.by.Tenant, after, pageOfIDs)
 			return err
 		})
 		if err != nil || len(ids) == 0 {

@@ -89,6 +89,10 @@ func (r *dues) Near(ctx context.Context, s pool.Sweep, until time.Time, stamp st
 		"tenant": n, "pool": int64(s.Pool.ID), "until": moment(until), "after": after, "most": atMost,
 		"kind": string(r.kind), "stamp": stamp, "now": moment(s.Now),
 	}
+	owner := "t.owner_id"
+	if !r.pg {
+		owner = "+t.owner_id" // SQLite would walk all that the members own, member by member, instead of the days of the rule
+	}
 	right := "FALSE"
 	if stamp != "" {
 		right = "d.stamp = ?stamp AND (d.next_at IS NULL OR d.next_at > ?now)"
@@ -115,7 +119,7 @@ func (r *dues) Near(ctx context.Context, s pool.Sweep, until time.Time, stamp st
 		name := "rule" + strconv.Itoa(len(arms))
 		args[name] = schema.SafeQuery(c.SQL, c.Args)
 		arms = append(arms, "SELECT t.id, t.seq, NULL, 0 FROM "+from+` WHERE t.tenant_id = ?tenant AND t.pool_id = ?pool AND t.owner_id IS NOT NULL AND t.deleted_at IS NULL
-			AND (t.lock_until IS NULL OR t.lock_until <= ?until) AND (?`+name+") AND t.owner_id IN ("+membersSQL+") AND t.id > ?after")
+			AND (t.lock_until IS NULL OR t.lock_until <= ?until) AND (?`+name+") AND "+owner+" IN ("+membersSQL+") AND t.id > ?after")
 	}
 	var rows []struct {
 		ID    int64
@@ -232,19 +236,28 @@ const membersSQL = `SELECT m.user_id FROM crm_members AS m, crm_pools AS p WHERE
 // goodSQL tells whether a note is not worn.
 const goodSQL = sameOwnershipSQL + " AND (d.due_at IS NULL OR " + countsSQL + " AND " + exposedSQL + ")"
 
-// Ended see [pool.DueRepository]. It is one walk over the notes. The record of a note without a due instant is looked up by
-// its key: Postgres would join with the whole table instead.
-func (r *dues) Ended(ctx context.Context, tenant kernel.TenantID, pools []pool.ID, after int64, atMost int) (ids []int64, err error) {
+// Pools see [pool.DueRepository]. It goes from one pool to the next by the index, whatever the number of notes.
+func (r *dues) Pools(ctx context.Context, tenant kernel.TenantID) (ids []pool.ID, err error) {
 	n, err := r.tenant(ctx, tenant)
 	if err != nil {
 		return nil, err
 	}
-	err = r.raw(`SELECT d.record_id FROM crm_due AS d WHERE d.tenant_id = ?tenant AND d.kind = ?kind AND d.record_id > ?after
-		AND (d.due_at IS NULL OR d.pool_id NOT IN (?pools))
-		AND (SELECT `+goodSQL+" FROM "+r.table+` AS t WHERE t.tenant_id = d.tenant_id AND t.id = d.record_id) IS NOT TRUE
-		ORDER BY d.record_id LIMIT ?most`, binds{
-		"tenant": n, "kind": string(r.kind), "after": after, "most": atMost, "pools": bun.List(append(slices.Clone(pools), 0)), // never empty
-	}).Scan(ctx, &ids)
+	const next = "SELECT min(d.pool_id) FROM crm_due AS d WHERE d.tenant_id = ?tenant AND d.kind = ?kind"
+	err = r.raw("WITH RECURSIVE p (id) AS ("+next+" UNION ALL SELECT ("+next+` AND d.pool_id > p.id) FROM p WHERE p.id IS NOT NULL)
+		SELECT id FROM p WHERE id IS NOT NULL`, binds{"tenant": n, "kind": string(r.kind)}).Scan(ctx, &ids)
+	return ids, err
+}
+
+// Ended see [pool.DueRepository]. The record of each is looked up by its key: Postgres would join with the whole table
+// instead.
+func (r *dues) Ended(ctx context.Context, tenant kernel.TenantID, after int64, atMost int) (ids []int64, err error) {
+	n, err := r.tenant(ctx, tenant)
+	if err != nil {
+		return nil, err
+	}
+	err = r.raw(`SELECT d.record_id FROM crm_due AS d WHERE d.tenant_id = ?tenant AND d.kind = ?kind AND d.due_at IS NULL AND d.record_id > ?after
+		AND (SELECT `+sameOwnershipSQL+" FROM "+r.table+` AS t WHERE t.tenant_id = d.tenant_id AND t.id = d.record_id) IS NOT TRUE
+		ORDER BY d.record_id LIMIT ?most`, binds{"tenant": n, "kind": string(r.kind), "after": after, "most": atMost}).Scan(ctx, &ids)
 	return ids, err
 }
 
