@@ -33,6 +33,7 @@ var everything = map[string]func(t *testing.T){
 	"TestModel":                                        TestModel,
 	"TestNewcomersOfTwoProcessesAreSharedFairly":       TestNewcomersOfTwoProcessesAreSharedFairly,
 	"TestNoTextIsMoreThanAText":                        TestNoTextIsMoreThanAText,
+	"TestNoNumberIsMoreThanANumber":                    TestNoNumberIsMoreThanANumber,
 	"TestNothingOfAnotherTenantIsToldOrChanged":        TestNothingOfAnotherTenantIsToldOrChanged,
 	"TestNothingOutsideTheScopeIsToldOrChanged":        TestNothingOutsideTheScopeIsToldOrChanged,
 	"TestOpenLimitHoldsUnderLoad":                      TestOpenLimitHoldsUnderLoad,
