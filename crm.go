@@ -10,6 +10,7 @@ import (
 	"github.com/openseas/crm/customer"
 	"github.com/openseas/crm/kernel"
 	"github.com/openseas/crm/pool"
+	"github.com/openseas/crm/sales"
 	"github.com/openseas/crm/storage"
 	"github.com/openseas/crm/team"
 )
@@ -95,6 +96,7 @@ type CRM struct {
 	Team      *team.Service
 	Customers *customer.Service
 	Pool      *pool.Service[customer.ID]
+	Sales     *sales.Service
 
 	store storage.Store
 	opts  Options
@@ -145,6 +147,9 @@ func wire(s storage.Store, o Options, cache *team.Cache) *CRM {
 		}),
 		Pool: pool.NewService[customer.ID](pool.Customers, kernel.Service[pool.Tx]{
 			Unit: unit(s, func(tx storage.Tx) pool.Tx { return tx }), Authority: authority, Clock: o.Clock,
+		}),
+		Sales: sales.NewService(kernel.Service[sales.Tx]{
+			Unit: unit(s, func(tx storage.Tx) sales.Tx { return tx }), Authority: authority, Clock: o.Clock,
 		}),
 	}
 }

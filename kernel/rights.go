@@ -26,6 +26,8 @@ const (
 	PoolOverrideCap   Permission = "pool.override_cap"  // above a member's cap, on the log
 	PoolManage        Permission = "pool.manage"        // pools, members, rules, settings
 	PoolRecycle       Permission = "pool.recycle"       // run the rules
+	SalesRead         Permission = "sales.read"         // products and prices, and what is sold to the customers within the scope
+	ProductManage     Permission = "product.manage"     // products, their categories and price lists
 	TeamRead          Permission = "team.read"          // the directory of members and departments
 	TeamManage        Permission = "team.manage"        // members, departments, roles
 	AuditRead         Permission = "audit.read"         // audit trail, events, operation log of everybody

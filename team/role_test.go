@@ -53,7 +53,7 @@ func TestEveryReachOfEveryPermission(t *testing.T) {
 func TestWhatBuiltInRolesGrant(t *testing.T) {
 	type line map[kernel.Permission]bool
 	sells := line{
-		CustomerRead: true, CustomerCreate: true, CustomerUpdate: true, InteractionWrite: true, PoolClaim: true, PoolRelease: true, TeamRead: true,
+		CustomerRead: true, SalesRead: true, CustomerCreate: true, CustomerUpdate: true, InteractionWrite: true, PoolClaim: true, PoolRelease: true, TeamRead: true,
 	}
 	leads := line{CustomerDelete: true, CustomerBlacklist: true, PoolAssign: true, TagManage: true}
 	administers := line{PoolOverrideCap: true, PoolManage: true, PoolRecycle: true}
@@ -68,9 +68,9 @@ func TestWhatBuiltInRolesGrant(t *testing.T) {
 		Seller:    {ReachOwn, []line{sells}},
 		Head:      {ReachTree, []line{sells, leads}},
 		PoolAdmin: {ReachAll, []line{sells, leads, administers}},
-		Agent:     {ReachAll, []line{{CustomerRead: true, InteractionWrite: true, TeamRead: true}}},
-		Marketer:  {ReachAll, []line{{CustomerRead: true, TagManage: true, TeamRead: true}}},
-		Auditor:   {ReachAll, []line{{CustomerRead: true, TeamRead: true, AuditRead: true, Export: true}}},
+		Agent:     {ReachAll, []line{{CustomerRead: true, SalesRead: true, InteractionWrite: true, TeamRead: true}}},
+		Marketer:  {ReachAll, []line{{CustomerRead: true, SalesRead: true, TagManage: true, TeamRead: true}}},
+		Auditor:   {ReachAll, []line{{CustomerRead: true, SalesRead: true, TeamRead: true, AuditRead: true, Export: true}}},
 		Admin:     {ReachAll, []line{all}},
 	} {
 		rights := someone(role).Rights(time.UTC)

@@ -70,6 +70,7 @@ func (b *bundle) fill(by crm.Actor) {
 	require.NoError(b.t, err)
 	cal := &team.Calendar{Name: "office", Spec: calendar.Spec{Week: calendar.MondayToFriday(office...)}}
 	require.NoError(b.t, b.Team.Calendars.Put(ctx, by, cal))
+	b.fillSales(by)
 	p := &pool.Pool{Name: "closed", Settings: pool.Settings{Counting: pool.CountWorking, Calendar: cal.ID}}
 	require.NoError(b.t, b.Pool.Pools.Create(ctx, by, p))
 	require.NoError(b.t, b.Pool.Pools.SetMembers(ctx, by, p.ID, []pool.Member{{User: "a1"}}))

@@ -8,6 +8,7 @@ import (
 	"github.com/openseas/crm"
 	"github.com/openseas/crm/customer"
 	"github.com/openseas/crm/pool"
+	"github.com/openseas/crm/sales"
 	"github.com/openseas/crm/team"
 )
 
@@ -44,6 +45,18 @@ func testMigrate(t *testing.T, open Open) {
 		require.Equal(t, 2, b.count("SELECT count(*) FROM crm_customers"), "the lock is gone, its customer is not")
 		require.NoError(t, b.store.Migrate(t.Context()))
 		require.False(t, b.get(ids[0]).IsLocked(b.now()))
+	})
+	t.Run("0013: products and prices go and come, customers stay", func(t *testing.T) {
+		b := setup(t, open)
+		ids := b.create(2, "li")
+		b.fillSales(boss)
+		require.NoError(t, b.store.MigrateDown(t.Context(), 12))
+		require.Equal(t, 2, b.count("SELECT count(*) FROM crm_customers"))
+		require.NoError(t, b.store.Migrate(t.Context()))
+		b.CRM = b.open(nil)
+		require.EqualValues(t, "li", b.owner(ids[0]))
+		require.Empty(t, b.products(sales.ProductFilter{}))
+		b.product("x", "1", 0)
 	})
 	t.Run("by several at once: one applies each, all succeed", func(t *testing.T) {
 		t.Parallel()

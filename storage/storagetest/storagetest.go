@@ -68,6 +68,9 @@ func Run(t *testing.T, open Open) {
 		{"Relay", testRelay},
 		{"Drop", testDrop},
 		{"Migrate", testMigrate},
+		{"Categories", testCategories},
+		{"Products", testProducts},
+		{"PriceLists", testPriceLists},
 		{"Tenants", testTenants},
 	} {
 		t.Run(topic.name, func(t *testing.T) { topic.test(t, open) })

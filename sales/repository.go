@@ -1,0 +1,85 @@
+package sales
+
+import (
+	"context"
+
+	"github.com/openseas/crm/kernel"
+)
+
+// Tx is what this module needs of a transaction.
+type Tx interface {
+	kernel.Tx
+	Categories() CategoryRepository
+	Products() ProductRepository
+	PriceLists() PriceListRepository
+}
+
+// Taken is a row that was not written because another has its unique value.
+type Taken struct {
+	Index int // of the row in the call
+	Field string
+}
+
+// CategoryRepository keeps the tree of product categories.
+type CategoryRepository interface {
+	// Insert must give it an id and write it; false when a sibling has its name.
+	Insert(ctx context.Context, t kernel.TenantID, x *Category) (bool, error)
+	// LockAll must lock all categories of the tenant, in the order of their ids, and return them: whoever moves or deletes
+	// one sees the tree as it is.
+	LockAll(ctx context.Context, t kernel.TenantID) ([]*Category, error)
+	// Count must count the tenant's categories.
+	Count(ctx context.Context, t kernel.TenantID) (int, error)
+	// Update must write all columns of a locked category; false when a sibling has its name.
+	Update(ctx context.Context, t kernel.TenantID, x *Category) (bool, error)
+	// Delete must delete a category that nothing hangs on; false when something does.
+	Delete(ctx context.Context, t kernel.TenantID, id CategoryID) (bool, error)
+	// List must return w.Limit+1 categories at most, by id.
+	List(ctx context.Context, t kernel.TenantID, w kernel.Window) ([]*Category, error)
+	// Existing must return which of the categories the tenant has, locked against deletion until the end of the transaction.
+	Existing(ctx context.Context, t kernel.TenantID, ids ...CategoryID) ([]CategoryID, error)
+}
+
+// ProductRepository keeps products. Deleted ones do not exist for it, unless it says so. Every call is a fixed number of
+// statements.
+type ProductRepository interface {
+	// Insert must give ids, and codes where they are empty, to all and write all, except those whose unique values are
+	// taken: these it returns ("code" or "external_id").
+	Insert(ctx context.Context, t kernel.TenantID, xs ...*Product) ([]Taken, error)
+	// Get must return the products that exist, in the order of the ids; deleted asks for deleted ones too, which documents
+	// name.
+	Get(ctx context.Context, t kernel.TenantID, deleted bool, ids ...ProductID) ([]*Product, error)
+	// Lock is Get of the living with the rows locked.
+	Lock(ctx context.Context, t kernel.TenantID, ids ...ProductID) ([]*Product, error)
+	// LockByKey must find products by the key of the host's system and lock them, in the order of the ids.
+	LockByKey(ctx context.Context, t kernel.TenantID, system string, externalIDs ...string) ([]*Product, error)
+	// Update must write all columns of locked products, and return those whose unique values are taken, without writing them.
+	Update(ctx context.Context, t kernel.TenantID, xs ...*Product) ([]Taken, error)
+	// List must return w.Limit+1 products at most, by id.
+	List(ctx context.Context, t kernel.TenantID, f ProductFilter, w kernel.Window) ([]*Product, error)
+}
+
+// PriceListRepository keeps price lists and their prices.
+type PriceListRepository interface {
+	// Insert must give it an id and write it; false when the name is taken.
+	Insert(ctx context.Context, t kernel.TenantID, x *PriceList) (bool, error)
+	// Get must return the lists that exist, in the order of the ids.
+	Get(ctx context.Context, t kernel.TenantID, ids ...PriceListID) ([]*PriceList, error)
+	// Lock is Get with the rows locked.
+	Lock(ctx context.Context, t kernel.TenantID, ids ...PriceListID) ([]*PriceList, error)
+	// Update must write all columns of a locked list; false when the name is taken.
+	Update(ctx context.Context, t kernel.TenantID, x *PriceList) (bool, error)
+	// Delete must delete a list with its prices.
+	Delete(ctx context.Context, t kernel.TenantID, id PriceListID) error
+	// List must return w.Limit+1 lists at most, by id.
+	List(ctx context.Context, t kernel.TenantID, w kernel.Window) ([]*PriceList, error)
+	// PutPrices must write the prices of a locked list, in place of those of the same product and quantity.
+	PutPrices(ctx context.Context, t kernel.TenantID, id PriceListID, prices ...Price) error
+	// TakePrices must remove all prices of the products from a locked list.
+	TakePrices(ctx context.Context, t kernel.TenantID, id PriceListID, products ...ProductID) error
+	// Prices must return w.Limit+1 prices at most, by product and quantity: the second key in ten-thousandths.
+	Prices(ctx context.Context, t kernel.TenantID, id PriceListID, w kernel.Window) ([]Price, error)
+	// PricesOf must return all prices of the products, by product and quantity.
+	PricesOf(ctx context.Context, t kernel.TenantID, id PriceListID, products ...ProductID) ([]Price, error)
+	// Currency must return the tenant's currency.
+	Currency(ctx context.Context, t kernel.TenantID) (string, error)
+}
