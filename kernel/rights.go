@@ -28,6 +28,8 @@ const (
 	PoolRecycle       Permission = "pool.recycle"       // run the rules
 	SalesRead         Permission = "sales.read"         // products and prices, and what is sold to the customers within the scope
 	ProductManage     Permission = "product.manage"     // products, their categories and price lists
+	PipelineManage    Permission = "pipeline.manage"    // pipelines and their stages
+	OpportunityWrite  Permission = "opportunity.write"  // opportunities
 	TeamRead          Permission = "team.read"          // the directory of members and departments
 	TeamManage        Permission = "team.manage"        // members, departments, roles
 	AuditRead         Permission = "audit.read"         // audit trail, events, operation log of everybody

@@ -2,16 +2,21 @@ package sales
 
 import (
 	"context"
+	"time"
 
+	"github.com/openseas/crm/customer"
 	"github.com/openseas/crm/kernel"
 )
 
 // Tx is what this module needs of a transaction.
 type Tx interface {
 	kernel.Tx
+	Customers() customer.Repository
 	Categories() CategoryRepository
 	Products() ProductRepository
 	PriceLists() PriceListRepository
+	Pipelines() PipelineRepository
+	Opportunities() OpportunityRepository
 }
 
 // Taken is a row that was not written because another has its unique value.
@@ -82,4 +87,44 @@ type PriceListRepository interface {
 	PricesOf(ctx context.Context, t kernel.TenantID, id PriceListID, products ...ProductID) ([]Price, error)
 	// Currency must return the tenant's currency.
 	Currency(ctx context.Context, t kernel.TenantID) (string, error)
+}
+
+// PipelineRepository keeps pipelines with their stages.
+type PipelineRepository interface {
+	// LockAll must lock all pipelines of the tenant, in the order of their ids, and return them with their stages.
+	LockAll(ctx context.Context, t kernel.TenantID) ([]*Pipeline, error)
+	// All is LockAll without locks.
+	All(ctx context.Context, t kernel.TenantID) ([]*Pipeline, error)
+	// Get must return a pipeline with its stages; 0 asks for the default one.
+	Get(ctx context.Context, t kernel.TenantID, id PipelineID) ([]*Pipeline, error)
+	// Put must write the pipeline, locked or new, with its stages: it gives ids where there are none, removes stages that are
+	// not in it, and takes the default from another if p is it. It returns stages that an opportunity is or was in and that it
+	// therefore did not remove.
+	Put(ctx context.Context, t kernel.TenantID, p *Pipeline) ([]StageID, error)
+}
+
+// Stale says since when what is in a stage stagnates: at or before Since.
+type Stale struct {
+	Stage StageID
+	Since time.Time
+}
+
+// OpportunityRepository keeps opportunities and their history. Deleted ones do not exist for it.
+type OpportunityRepository interface {
+	// Insert must give it an id and write it.
+	Insert(ctx context.Context, t kernel.TenantID, x *Opportunity) error
+	// Get must return the opportunities that exist and whose owner or customer lies within the scope, in the order of the ids.
+	Get(ctx context.Context, t kernel.TenantID, s kernel.Scope, ids ...OpportunityID) ([]*Opportunity, error)
+	// Update must write all columns of an opportunity whose customer is locked.
+	Update(ctx context.Context, t kernel.TenantID, x *Opportunity) error
+	// List must return w.Limit+1 opportunities at most, by id: see Opportunities.List. stale narrows to what stagnates.
+	List(ctx context.Context, t kernel.TenantID, s kernel.Scope, f OpportunityFilter, stale []Stale, w kernel.Window) ([]*Opportunity, error)
+	// Enter must write a row of history.
+	Enter(ctx context.Context, t kernel.TenantID, m *StageMoved) error
+	// History must return w.Limit+1 rows at most, by id.
+	History(ctx context.Context, t kernel.TenantID, id OpportunityID, w kernel.Window) ([]StageMoved, error)
+	// ActiveMember tells whether the user is an active member, and keeps it so until the end of the transaction.
+	ActiveMember(ctx context.Context, t kernel.TenantID, user kernel.UserID) (bool, error)
+	// ContactOf tells whether the customer has the contact.
+	ContactOf(ctx context.Context, t kernel.TenantID, of customer.ID, contact customer.ContactID) (bool, error)
 }

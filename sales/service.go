@@ -11,11 +11,17 @@ type Service struct {
 	Categories *Categories
 	Products   *Products
 	PriceLists *PriceLists
+
+	Pipelines     *Pipelines
+	Opportunities *Opportunities
 }
 
 // NewService is for crm.New.
 func NewService(core kernel.Service[Tx]) *Service {
-	return &Service{Categories: &Categories{core}, Products: &Products{core}, PriceLists: &PriceLists{core}}
+	return &Service{
+		Categories: &Categories{core}, Products: &Products{core}, PriceLists: &PriceLists{core},
+		Pipelines: &Pipelines{core}, Opportunities: &Opportunities{core},
+	}
 }
 
 // only is the only one of a list, or not found.

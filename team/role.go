@@ -43,6 +43,8 @@ const (
 	PoolRecycle       = kernel.PoolRecycle
 	SalesRead         = kernel.SalesRead
 	ProductManage     = kernel.ProductManage
+	PipelineManage    = kernel.PipelineManage
+	OpportunityWrite  = kernel.OpportunityWrite
 	TeamRead          = kernel.TeamRead
 	TeamManage        = kernel.TeamManage
 	AuditRead         = kernel.AuditRead
@@ -55,7 +57,7 @@ func Permissions() []Permission {
 	return []Permission{
 		CustomerRead, CustomerCreate, CustomerUpdate, CustomerDelete, CustomerBlacklist, CustomerSync, TagManage, InteractionWrite,
 		PoolClaim, PoolRelease, PoolAssign, PoolOverrideCap, PoolManage, PoolRecycle,
-		SalesRead, ProductManage, TeamRead, TeamManage, AuditRead, PIIReveal, Export,
+		SalesRead, ProductManage, PipelineManage, OpportunityWrite, TeamRead, TeamManage, AuditRead, PIIReveal, Export,
 	}
 }
 
@@ -88,7 +90,7 @@ func (r *Role) Ref() kernel.Ref { return kernel.Ref{Kind: RoleKind, ID: int64(r.
 
 // builtin is a function and not a variable, so that nobody can change it; later versions may add permissions to it.
 func builtin() []Role {
-	sells := []kernel.Permission{CustomerRead, CustomerCreate, CustomerUpdate, InteractionWrite, PoolClaim, PoolRelease, SalesRead, TeamRead}
+	sells := []kernel.Permission{CustomerRead, CustomerCreate, CustomerUpdate, InteractionWrite, PoolClaim, PoolRelease, SalesRead, OpportunityWrite, TeamRead}
 	leads := append(slices.Clone(sells), CustomerDelete, CustomerBlacklist, PoolAssign, TagManage)
 	return []Role{
 		{Name: Seller, Reach: ReachOwn, Permissions: sells},

@@ -70,7 +70,6 @@ func (b *bundle) fill(by crm.Actor) {
 	require.NoError(b.t, err)
 	cal := &team.Calendar{Name: "office", Spec: calendar.Spec{Week: calendar.MondayToFriday(office...)}}
 	require.NoError(b.t, b.Team.Calendars.Put(ctx, by, cal))
-	b.fillSales(by)
 	p := &pool.Pool{Name: "closed", Settings: pool.Settings{Counting: pool.CountWorking, Calendar: cal.ID}}
 	require.NoError(b.t, b.Pool.Pools.Create(ctx, by, p))
 	require.NoError(b.t, b.Pool.Pools.SetMembers(ctx, by, p.ID, []pool.Member{{User: "a1"}}))
@@ -85,6 +84,7 @@ func (b *bundle) fill(by crm.Actor) {
 	require.NoError(b.t, b.Customers.Interactions.Add(ctx, by, &customer.Interaction{CustomerID: c.ID, Type: customer.Call, Subject: "x"}))
 	_, err = b.Customers.RecordDeal(ctx, by, customer.Deal{CustomerID: c.ID, Number: "1", At: b.now(), Amount: decimal.NewFromInt(1)})
 	require.NoError(b.t, err)
+	b.fillSales(by, c.ID, "a1")
 }
 
 func (b *bundle) tenantNumber(key crm.TenantID) int {

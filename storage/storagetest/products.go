@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/openseas/crm"
+	"github.com/openseas/crm/customer"
 	"github.com/openseas/crm/kernel"
 	"github.com/openseas/crm/sales"
 	"github.com/openseas/crm/sales/calc"
@@ -321,7 +322,7 @@ func requireSame(t *testing.T, want, got any) {
 }
 
 // fillSales writes something into the tables of what is sold.
-func (b *bundle) fillSales(by crm.Actor) {
+func (b *bundle) fillSales(by crm.Actor, of customer.ID, owner kernel.UserID) {
 	b.t.Helper()
 	ctx := b.t.Context()
 	above := &sales.Category{Name: "goods"}
@@ -334,4 +335,8 @@ func (b *bundle) fillSales(by crm.Actor) {
 	list := &sales.PriceList{Name: "dealers", Currency: "CNY"}
 	require.NoError(b.t, b.Sales.PriceLists.Create(ctx, by, list))
 	require.NoError(b.t, b.Sales.PriceLists.PutPrices(ctx, by, list.ID, sales.Price{Product: x.ID}))
+	p := sales.DefaultPipeline()
+	require.NoError(b.t, b.Sales.Pipelines.Put(ctx, by, &p))
+	deal := &sales.Opportunity{CustomerID: of, Name: "x", OwnerID: owner}
+	require.NoError(b.t, b.Sales.Opportunities.Create(ctx, by, deal))
 }

@@ -71,6 +71,8 @@ func Run(t *testing.T, open Open) {
 		{"Categories", testCategories},
 		{"Products", testProducts},
 		{"PriceLists", testPriceLists},
+		{"Pipelines", testPipelines},
+		{"Opportunities", testOpportunities},
 		{"Tenants", testTenants},
 	} {
 		t.Run(topic.name, func(t *testing.T) { topic.test(t, open) })

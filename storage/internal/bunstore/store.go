@@ -108,6 +108,8 @@ func (t *tx) Relay() team.RelayRepository                  { return (*relay)(t) 
 func (t *tx) Categories() sales.CategoryRepository         { return (*categories)(t) }
 func (t *tx) Products() sales.ProductRepository            { return (*products)(t) }
 func (t *tx) PriceLists() sales.PriceListRepository        { return (*priceLists)(t) }
+func (t *tx) Pipelines() sales.PipelineRepository          { return (*pipelines)(t) }
+func (t *tx) Opportunities() sales.OpportunityRepository   { return (*opportunities)(t) }
 func (t *tx) Journal() kernel.Journal                      { return (*journal)(t) }
 func (t *tx) Requests() kernel.Requests                    { return (*requests)(t) }
 func (t *tx) Pool(k pool.Kind) pool.Repository             { return &records{t, k, recordTables[k]} }

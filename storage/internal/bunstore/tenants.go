@@ -105,6 +105,10 @@ func (t *tx) forget(id kernel.TenantID) {
 // ofTenant is every table with rows of a tenant, those first that refer to others, and the columns that tell its rows
 // apart. A test walks the schema and finds what is missing here.
 var ofTenant = []struct{ table, key string }{
+	{"crm_opportunity_stages", "id"},
+	{"crm_opportunities", "id"},
+	{"crm_stages", "id"},
+	{"crm_pipelines", "id"},
 	{"crm_prices", "list_id, product_id, from_quantity"},
 	{"crm_price_lists", "id"},
 	{"crm_products", "id"},
