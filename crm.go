@@ -88,6 +88,8 @@ type Options struct {
 	// itself counts at once; what a claim depends on is asked of the database every time. Defaults to 5 seconds; negative
 	// keeps nothing.
 	KeepRights time.Duration
+	// Sales is how quotes are made: rounding, approval, numbers. The zero value suits an office in China.
+	Sales sales.Options
 }
 
 // CRM has one field per module. It is safe for many goroutines, except one that In returned, which is as safe as the
@@ -124,6 +126,9 @@ func New(ctx context.Context, store storage.Store, opts *Options) (*CRM, error) 
 	case o.KeepRights > longestRights:
 		return nil, fmt.Errorf("crm: KeepRights is at most %v: a dismissed member must not act for longer", longestRights)
 	}
+	if err := o.Sales.Check(); err != nil {
+		return nil, fmt.Errorf("crm: Sales: %w", err)
+	}
 	if err := store.Check(ctx); err != nil {
 		return nil, fmt.Errorf("crm: %w", err)
 	}
@@ -150,7 +155,7 @@ func wire(s storage.Store, o Options, cache *team.Cache) *CRM {
 		}),
 		Sales: sales.NewService(kernel.Service[sales.Tx]{
 			Unit: unit(s, func(tx storage.Tx) sales.Tx { return tx }), Authority: authority, Clock: o.Clock,
-		}),
+		}, o.Sales),
 	}
 }
 

@@ -30,6 +30,8 @@ const (
 	ProductManage     Permission = "product.manage"     // products, their categories and price lists
 	PipelineManage    Permission = "pipeline.manage"    // pipelines and their stages
 	OpportunityWrite  Permission = "opportunity.write"  // opportunities
+	QuoteWrite        Permission = "quote.write"        // quotes
+	QuoteApprove      Permission = "quote.approve"      // say yes to a quote that needs a second person
 	TeamRead          Permission = "team.read"          // the directory of members and departments
 	TeamManage        Permission = "team.manage"        // members, departments, roles
 	AuditRead         Permission = "audit.read"         // audit trail, events, operation log of everybody

@@ -38,7 +38,7 @@ func (s *Opportunities) Create(ctx context.Context, a kernel.Actor, x *Opportuni
 }
 
 func (s *Opportunities) create(ctx context.Context, c *kernel.Call[Tx], d *Opportunity) (*Opportunity, error) {
-	of, err := s.lockCustomer(ctx, c, d.CustomerID)
+	of, err := lockCustomer(ctx, c, d.CustomerID)
 	if err != nil {
 		return nil, err
 	}
@@ -64,18 +64,6 @@ func (s *Opportunities) create(ctx context.Context, c *kernel.Call[Tx], d *Oppor
 		return nil, err
 	}
 	return d, s.tell(ctx, c, d, stage.Kind, 1, kernel.Change{Type: "opportunity.created", After: d})
-}
-
-// lockCustomer locks the customer, in whose order of events everything of its opportunities stands.
-func (s *Opportunities) lockCustomer(ctx context.Context, c *kernel.Call[Tx], id customer.ID) (*customer.Customer, error) {
-	found, err := c.Tx.Customers().Lock(ctx, c.Actor.Tenant, c.Scope, false, id)
-	if err == nil && len(found) == 0 {
-		err = &kernel.Error{Code: kernel.ErrNotFound, Field: "customer_id"}
-	}
-	if err != nil {
-		return nil, err
-	}
-	return found[0], nil
 }
 
 // begin fills in pipeline, stage, currency and owner.
@@ -118,24 +106,8 @@ func (s *Opportunities) related(ctx context.Context, c *kernel.Call[Tx], d, had 
 	if had == nil {
 		had = &Opportunity{}
 	}
-	r := c.Tx.Opportunities()
-	if d.OwnerID != had.OwnerID || d.OwnerID == "" {
-		ok, err := r.ActiveMember(ctx, c.Actor.Tenant, d.OwnerID)
-		if err == nil && !ok {
-			err = kernel.Invalidf("owner_id", kernel.Unknown, "no active member")
-		}
-		if err != nil {
-			return err
-		}
-	}
-	if d.ContactID != 0 && d.ContactID != had.ContactID {
-		ok, err := r.ContactOf(ctx, c.Actor.Tenant, d.CustomerID, d.ContactID)
-		if err == nil && !ok {
-			err = kernel.Invalidf("contact_id", kernel.Unknown, "the customer has no such contact")
-		}
-		if err != nil {
-			return err
-		}
+	if err := related(ctx, c, d.CustomerID, d.OwnerID, had.OwnerID, d.ContactID, had.ContactID); err != nil {
+		return err
 	}
 	slices.Sort(d.Products)
 	d.Products = slices.Compact(d.Products)
@@ -165,13 +137,6 @@ func (s *Opportunities) enter(ctx context.Context, c *kernel.Call[Tx], x *Opport
 // tell writes a change as the next event of the customer; was is what the number of open opportunities counts: by is 1 for
 // one more, -1 for one less, 0 for none, where the status is open.
 func (s *Opportunities) tell(ctx context.Context, c *kernel.Call[Tx], x *Opportunity, counts Status, by int64, change kernel.Change) error {
-	of, err := c.Tx.Customers().Touch(ctx, c.Actor.Tenant, kernel.Scope{All: true}, x.CustomerID, 1)
-	if err == nil && of == nil {
-		err = kernel.ErrNotFound
-	}
-	if err != nil {
-		return err
-	}
 	if counts == Open && by != 0 {
 		facts, err := c.Tx.Customers().Facts(ctx, c.Actor.Tenant, x.CustomerID)
 		if err != nil {
@@ -184,8 +149,8 @@ func (s *Opportunities) tell(ctx context.Context, c *kernel.Call[Tx], x *Opportu
 			return err
 		}
 	}
-	change.Subject, change.Seq, change.Ref = of.Ref(), of.Seq, x.Ref()
-	return c.Record(ctx, change)
+	change.Ref = x.Ref()
+	return tellCustomer(ctx, c, x.CustomerID, change)
 }
 
 // Get returns an opportunity.

@@ -47,11 +47,7 @@ func (s *Opportunities) lock(ctx context.Context, c *kernel.Call[Tx], id Opportu
 	if err != nil {
 		return nil, err
 	}
-	found, err := c.Tx.Customers().Lock(ctx, c.Actor.Tenant, kernel.Scope{All: true}, false, x.CustomerID)
-	if err == nil && len(found) == 0 {
-		err = kernel.ErrNotFound
-	}
-	if err != nil {
+	if err := lockAny(ctx, c, x.CustomerID); err != nil {
 		return nil, err
 	}
 	return only(c.Tx.Opportunities().Get(ctx, c.Actor.Tenant, c.Scope, id))

@@ -17,6 +17,8 @@ type Tx interface {
 	PriceLists() PriceListRepository
 	Pipelines() PipelineRepository
 	Opportunities() OpportunityRepository
+	Quotes() QuoteRepository
+	Numbers() NumberRepository
 }
 
 // Taken is a row that was not written because another has its unique value.
@@ -127,4 +129,23 @@ type OpportunityRepository interface {
 	ActiveMember(ctx context.Context, t kernel.TenantID, user kernel.UserID) (bool, error)
 	// ContactOf tells whether the customer has the contact.
 	ContactOf(ctx context.Context, t kernel.TenantID, of customer.ID, contact customer.ContactID) (bool, error)
+}
+
+// QuoteRepository keeps quotes with their lines and fees. Deleted ones do not exist for it.
+type QuoteRepository interface {
+	// Insert must give it an id, and that as its root if it has none, and write it.
+	Insert(ctx context.Context, t kernel.TenantID, q *Quote) error
+	// Get must return the quotes that exist and whose owner or customer lies within the scope, with their lines.
+	Get(ctx context.Context, t kernel.TenantID, s kernel.Scope, ids ...QuoteID) ([]*Quote, error)
+	// Update must write all columns and lines of a quote whose customer is locked.
+	Update(ctx context.Context, t kernel.TenantID, q *Quote) error
+	// List must return w.Limit+1 quotes at most, by id, without lines: see Quotes.List.
+	List(ctx context.Context, t kernel.TenantID, s kernel.Scope, f QuoteFilter, w kernel.Window) ([]*Quote, error)
+	// Revisions must return all revisions of a quote, with their lines, in the order of the ids.
+	Revisions(ctx context.Context, t kernel.TenantID, root QuoteID) ([]*Quote, error)
+	// Accepted must count the accepted quotes of an opportunity.
+	Accepted(ctx context.Context, t kernel.TenantID, of OpportunityID) (int, error)
+	// Over must make sent quotes whose last day was before today expired, at most a number of them: it locks their customers
+	// in the order of their ids, and judges the quotes after that. It returns those, without lines.
+	Over(ctx context.Context, t kernel.TenantID, today kernel.Date, now time.Time, atMost int) ([]*Quote, error)
 }

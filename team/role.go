@@ -45,6 +45,8 @@ const (
 	ProductManage     = kernel.ProductManage
 	PipelineManage    = kernel.PipelineManage
 	OpportunityWrite  = kernel.OpportunityWrite
+	QuoteWrite        = kernel.QuoteWrite
+	QuoteApprove      = kernel.QuoteApprove
 	TeamRead          = kernel.TeamRead
 	TeamManage        = kernel.TeamManage
 	AuditRead         = kernel.AuditRead
@@ -57,7 +59,8 @@ func Permissions() []Permission {
 	return []Permission{
 		CustomerRead, CustomerCreate, CustomerUpdate, CustomerDelete, CustomerBlacklist, CustomerSync, TagManage, InteractionWrite,
 		PoolClaim, PoolRelease, PoolAssign, PoolOverrideCap, PoolManage, PoolRecycle,
-		SalesRead, ProductManage, PipelineManage, OpportunityWrite, TeamRead, TeamManage, AuditRead, PIIReveal, Export,
+		SalesRead, ProductManage, PipelineManage, OpportunityWrite, QuoteWrite, QuoteApprove,
+		TeamRead, TeamManage, AuditRead, PIIReveal, Export,
 	}
 }
 
@@ -90,8 +93,11 @@ func (r *Role) Ref() kernel.Ref { return kernel.Ref{Kind: RoleKind, ID: int64(r.
 
 // builtin is a function and not a variable, so that nobody can change it; later versions may add permissions to it.
 func builtin() []Role {
-	sells := []kernel.Permission{CustomerRead, CustomerCreate, CustomerUpdate, InteractionWrite, PoolClaim, PoolRelease, SalesRead, OpportunityWrite, TeamRead}
-	leads := append(slices.Clone(sells), CustomerDelete, CustomerBlacklist, PoolAssign, TagManage)
+	sells := []kernel.Permission{
+		CustomerRead, CustomerCreate, CustomerUpdate, InteractionWrite, PoolClaim, PoolRelease,
+		SalesRead, OpportunityWrite, QuoteWrite, TeamRead,
+	}
+	leads := append(slices.Clone(sells), CustomerDelete, CustomerBlacklist, PoolAssign, QuoteApprove, TagManage)
 	return []Role{
 		{Name: Seller, Reach: ReachOwn, Permissions: sells},
 		{Name: Head, Reach: ReachTree, Permissions: leads},

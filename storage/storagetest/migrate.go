@@ -46,6 +46,16 @@ func testMigrate(t *testing.T, open Open) {
 		require.NoError(t, b.store.Migrate(t.Context()))
 		require.False(t, b.get(ids[0]).IsLocked(b.now()))
 	})
+	t.Run("0015: quotes go and come, opportunities stay", func(t *testing.T) {
+		b := setup(t, open)
+		of := b.create(1, "li")[0]
+		b.fillSales(boss, of, "li")
+		require.NoError(t, b.store.MigrateDown(t.Context(), 14))
+		require.NoError(t, b.store.Migrate(t.Context()))
+		b.CRM = b.open(nil)
+		require.Len(t, b.opportunities(boss, sales.OpportunityFilter{}), 1)
+		b.quote(li, of, nil)
+	})
 	t.Run("0014: opportunities go and come, customers and products stay", func(t *testing.T) {
 		b := setup(t, open)
 		b.fillSales(boss, b.create(1, "li")[0], "li")

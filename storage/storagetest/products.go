@@ -339,4 +339,8 @@ func (b *bundle) fillSales(by crm.Actor, of customer.ID, owner kernel.UserID) {
 	require.NoError(b.t, b.Sales.Pipelines.Put(ctx, by, &p))
 	deal := &sales.Opportunity{CustomerID: of, Name: "x", OwnerID: owner}
 	require.NoError(b.t, b.Sales.Opportunities.Create(ctx, by, deal))
+	q := &sales.Quote{CustomerID: of, OpportunityID: deal.ID, OwnerID: owner, Body: sales.Body{
+		Lines: []sales.Line{{ProductID: x.ID, Quantity: dec("1")}},
+	}}
+	require.NoError(b.t, b.Sales.Quotes.Create(ctx, by, q))
 }

@@ -73,6 +73,8 @@ func Run(t *testing.T, open Open) {
 		{"PriceLists", testPriceLists},
 		{"Pipelines", testPipelines},
 		{"Opportunities", testOpportunities},
+		{"Quotes", testQuotes},
+		{"QuoteNumbers", testQuoteNumbers},
 		{"Tenants", testTenants},
 	} {
 		t.Run(topic.name, func(t *testing.T) { topic.test(t, open) })

@@ -36,19 +36,26 @@ func (r *opportunities) alive(rows *[]opportunityRow, n int64) *bun.SelectQuery 
 		Where("t.tenant_id = op.tenant_id AND t.id = op.customer_id").Conn(r.conn)
 }
 
-// owned is the scope of opportunities by their own owners, and by the regions of their customers.
-func owned(sc kernel.Scope) (text string, args []any) {
+// owned is the scope of what has an owner of its own, by that, and by the region of its customer t.
+func owned(alias string, sc kernel.Scope) (text string, args []any) {
 	if sc.All {
 		return "1 = 1", nil
 	}
 	text = "1 = 0"
 	if len(sc.Owners) > 0 {
-		text, args = "op.owner_id IN (?)", append(args, bun.List(sc.Owners))
+		text, args = alias+".owner_id IN (?)", append(args, bun.List(sc.Owners))
 	}
 	for _, prefix := range sc.Regions {
 		text, args = text+" OR (t.region >= ? AND t.region < ?)", append(args, prefix, prefix+":")
 	}
 	return text, args
+}
+
+// reachable is owned, or the scope of its customer t.
+func reachable(alias string, sc kernel.Scope) (text string, args []any) {
+	own, args := owned(alias, sc)
+	of, more := scopeSQL(sc)
+	return "(" + own + " OR " + of + ")", append(args, more...)
 }
 
 // Get see [sales.OpportunityRepository].
@@ -58,10 +65,8 @@ func (r *opportunities) Get(ctx context.Context, tenant kernel.TenantID, sc kern
 		return nil, err
 	}
 	var rows []opportunityRow
-	own, ownArgs := owned(sc)
-	of, ofArgs := scopeSQL(sc)
-	q := oneOf(r.alive(&rows, n), "op.id", ids).Where("("+own+" OR "+of+")", append(ownArgs, ofArgs...)...).Order("op.id")
-	err = q.Scan(ctx)
+	text, args := reachable("op", sc)
+	err = oneOf(r.alive(&rows, n), "op.id", ids).Where(text, args...).Order("op.id").Scan(ctx)
 	return mapped(rows, (*opportunityRow).domain), err
 }
 
@@ -85,13 +90,12 @@ func (r *opportunities) List(
 	}
 	var rows []opportunityRow
 	q := r.alive(&rows, n)
-	own, args := owned(sc)
+	text, args := owned("op", sc)
 	if f.Customer != 0 {
-		of, ofArgs := scopeSQL(sc)
-		own, args = own+" OR "+of, append(args, ofArgs...)
+		text, args = reachable("op", sc)
 		q = q.Where("op.customer_id = ?", f.Customer)
 	}
-	q = q.Where("("+own+")", args...)
+	q = q.Where("("+text+")", args...)
 	q = oneOf(q, "op.owner_id", f.Owners)
 	q = oneOf(q, "op.pipeline_id", f.Pipelines)
 	q = oneOf(q, "op.stage_id", f.Stages)

@@ -21,7 +21,7 @@ var models = []any{
 	(*ruleRow)(nil), (*reasonRow)(nil), (*customerRow)(nil), (*factsRow)(nil), (*contactRow)(nil), (*addressRow)(nil), (*tagRow)(nil),
 	(*customerTagRow)(nil), (*interactionRow)(nil), (*orderRow)(nil), (*operationRow)(nil), (*auditRow)(nil), (*eventRow)(nil),
 	(*categoryRow)(nil), (*productRow)(nil), (*priceListRow)(nil), (*priceRow)(nil), (*pipelineRow)(nil), (*stageRow)(nil),
-	(*opportunityRow)(nil), (*stageMovedRow)(nil),
+	(*opportunityRow)(nil), (*stageMovedRow)(nil), (*quoteRow)(nil), (*quoteLineRow)(nil),
 }
 
 // ownershipCols shadows customer.Ownership in every row that embeds an aggregate with an owner. Among embedded columns of

@@ -110,6 +110,8 @@ func (t *tx) Products() sales.ProductRepository            { return (*products)(
 func (t *tx) PriceLists() sales.PriceListRepository        { return (*priceLists)(t) }
 func (t *tx) Pipelines() sales.PipelineRepository          { return (*pipelines)(t) }
 func (t *tx) Opportunities() sales.OpportunityRepository   { return (*opportunities)(t) }
+func (t *tx) Quotes() sales.QuoteRepository                { return (*quotes)(t) }
+func (t *tx) Numbers() sales.NumberRepository              { return (*counts)(t) }
 func (t *tx) Journal() kernel.Journal                      { return (*journal)(t) }
 func (t *tx) Requests() kernel.Requests                    { return (*requests)(t) }
 func (t *tx) Pool(k pool.Kind) pool.Repository             { return &records{t, k, recordTables[k]} }
