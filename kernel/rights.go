@@ -32,6 +32,8 @@ const (
 	OpportunityWrite  Permission = "opportunity.write"  // opportunities
 	QuoteWrite        Permission = "quote.write"        // quotes
 	QuoteApprove      Permission = "quote.approve"      // say yes to a quote that needs a second person
+	ContractWrite     Permission = "contract.write"     // contracts, their plans and signatures
+	ContractApprove   Permission = "contract.approve"   // approve contracts, and take approval back
 	TeamRead          Permission = "team.read"          // the directory of members and departments
 	TeamManage        Permission = "team.manage"        // members, departments, roles
 	AuditRead         Permission = "audit.read"         // audit trail, events, operation log of everybody

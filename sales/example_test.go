@@ -17,9 +17,10 @@ import (
 // A product has one price, and others by lists: for some time, and from some quantity on.
 func Example() {
 	ctx := context.Background()
-	db, err := sql.Open("sqlite", sqlite.DSN("file:sales-example?mode=memory&cache=shared"))
+	db, err := sql.Open("sqlite", ":memory:?_pragma=foreign_keys(1)")
 	check(err)
 	defer db.Close()
+	db.SetMaxOpenConns(1)
 	store := sqlite.New(db, nil)
 	check(store.Migrate(ctx))
 	c, err := crm.New(ctx, store, nil)

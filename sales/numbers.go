@@ -20,7 +20,8 @@ type NumberRepository interface {
 // Check says what is wrong with options.
 func (o Options) Check() error {
 	_, err := calc.Line("CNY", calc.Item{Quantity: one}, o.Rules)
-	return errors.Join(err, o.QuoteNumbers.check())
+	return errors.Join(err, o.QuoteNumbers.check(), o.ContractNumbers.check(),
+		kernel.OneOf("WinOn", o.WinOn, WonWhenSigned, WonWhenAccepted, WonByHand))
 }
 
 func (f NumberFormat) check() error {

@@ -62,8 +62,13 @@ func (s *Opportunities) move(ctx context.Context, c *kernel.Call[Tx], cur *Oppor
 	if err := cur.mayMove(p.stage(cur.StageID), stage, o.LostReason); err != nil {
 		return err
 	}
+	return s.apply(ctx, c, cur, to, stage, o.LostReason)
+}
+
+// apply writes a move, whatever the rules of the pipeline.
+func (s *Opportunities) apply(ctx context.Context, c *kernel.Call[Tx], cur *Opportunity, to StageID, stage *Stage, lostReason string) error {
 	next := *cur
-	next.StageID, next.Status, next.StageSince, next.LostReason = to, stage.Kind, c.Now, o.LostReason
+	next.StageID, next.Status, next.StageSince, next.LostReason = to, stage.Kind, c.Now, lostReason
 	if next.ClosedAt = closedAt(stage, c.Now); next.Status == cur.Status {
 		next.ClosedAt = cur.ClosedAt
 	}

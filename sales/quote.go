@@ -150,7 +150,7 @@ const (
 func (q *Quote) check() error {
 	err := kernel.FirstError(kernel.CheckLine("title", q.Title, 200), q.Date.Check("date"), q.ValidUntil.Check("valid_until"),
 		kernel.CheckText("terms", q.Terms, 10_000), kernel.CheckText("remark", q.Remark, 10_000), kernel.CheckLine("owner_id", string(q.OwnerID), 200),
-		q.Body.check())
+		checkRate(q.FXRate), q.Body.check())
 	switch {
 	case err != nil:
 		return err
@@ -158,11 +158,20 @@ func (q *Quote) check() error {
 		return kernel.Invalid("customer_id", kernel.Empty)
 	case q.Date != "" && q.ValidUntil != "" && q.ValidUntil < q.Date:
 		return kernel.Invalidf("valid_until", kernel.OutOfRange, "before the quote's date")
-	case q.FXRate.IsNegative():
-		return kernel.Invalidf("fx_rate", kernel.OutOfRange, "above 0")
 	}
 	return nil
 }
+
+// checkRate refuses a rate that a document cannot keep exactly; 0 is none yet.
+func checkRate(d decimal.Decimal) error {
+	switch {
+	case d.Exponent() > 10 && !d.IsZero(), d.Exponent() < -1000, d.IsNegative(), !d.Equal(d.Truncate(8)), d.Cmp(mostRate) >= 0:
+		return kernel.Invalidf("fx_rate", kernel.OutOfRange, "above 0 and below 10^10, with at most 8 decimals")
+	}
+	return nil
+}
+
+var mostRate = decimal.New(1, 10)
 
 func (b *Body) check() error {
 	if b.PriceMode == "" {
@@ -273,6 +282,12 @@ type Options struct {
 	NeedsApproval func(q *Quote) bool
 	// ManyAccepted allows an opportunity to have several accepted quotes.
 	ManyAccepted bool
+	// WinOn says when the opportunity of a quote is won. Defaults to WonWhenSigned.
+	WinOn WinOn
+	// NoContract leaves the draft of a contract out that an accepted quote is made into.
+	NoContract bool
+	// ContractNumbers is the form of contracts' numbers. Defaults to HT, the day, and four digits.
+	ContractNumbers NumberFormat
 	// QuoteNumbers is the form of quotes' numbers. Defaults to QT, the day, and four digits.
 	QuoteNumbers NumberFormat
 }

@@ -60,7 +60,9 @@ func (s *Quotes) Send(ctx context.Context, a kernel.Actor, id QuoteID) error {
 			return "", err
 		}
 		q.Status, q.SentAt = QuoteSent, c.Now
-		return "quote.sent", s.rated(ctx, c, q)
+		var err error
+		q.FXRate, q.BaseAmount, err = rated(ctx, c, &q.Body, q.FXRate)
+		return "quote.sent", err
 	})
 	return err
 }
@@ -97,6 +99,9 @@ func (s *Quotes) supersede(ctx context.Context, c *kernel.Call[Tx], q *Quote) er
 		if old.ID == q.ID || old.Status != QuoteSent && old.Status != QuoteAccepted && old.Status != QuoteRejected && old.Status != QuoteLapsed {
 			continue
 		}
+		if err := s.withdraw(ctx, c, old.ID, q.Number); err != nil {
+			return err
+		}
 		next := *old
 		next.Status = QuoteSuperseded
 		if _, err := s.save(ctx, c, old, &next, "quote.superseded"); err != nil {
@@ -106,15 +111,45 @@ func (s *Quotes) supersede(ctx context.Context, c *kernel.Call[Tx], q *Quote) er
 	return nil
 }
 
+// withdraw voids the draft of a contract that a revision has been made into. One that is approved or signed stands: a new
+// revision is refused then.
+func (s *Quotes) withdraw(ctx context.Context, c *kernel.Call[Tx], id QuoteID, by string) error {
+	found, err := c.Tx.Contracts().OfQuote(ctx, c.Actor.Tenant, id)
+	if err != nil {
+		return err
+	}
+	for _, x := range found {
+		switch x.Status {
+		case ContractVoided:
+		case ContractDraft:
+			next := *x
+			next.Status, next.EndReason = ContractVoided, "superseded by "+by
+			if _, err := saveContract(ctx, c, x, &next, "contract.voided"); err != nil {
+				return err
+			}
+		default:
+			return &kernel.Error{
+				Code: kernel.ErrRefused, Field: "status", Reason: InvalidTransition, Err: fmt.Errorf("the contract %s is %s", x.Number, x.Status),
+			}
+		}
+	}
+	return nil
+}
+
 // Accept notes that the customer said yes, through whom, on a day up to the quote's last (refused, QuoteExpired). The
 // opportunity takes over the total; it has at most one accepted quote (OpportunityHasAcceptedQuote) unless
-// Options.ManyAccepted. by is at most 200 characters.
+// Options.ManyAccepted. A contract is drafted with the same lines, to the cent, unless Options.NoContract; by is at most 200
+// characters.
 func (s *Quotes) Accept(ctx context.Context, a kernel.Actor, id QuoteID, by string) error {
 	const op = "sales.Quotes.Accept"
 	if err := kernel.CheckLine("accepted_by", by, 200); err != nil {
 		return kernel.Wrap(op, err)
 	}
-	_, err := s.change(ctx, a, op, id, 0, by, func(ctx context.Context, c *kernel.Call[Tx], q *Quote) (string, error) {
+	number, err := s.contractNumber(ctx, a)
+	if err != nil {
+		return kernel.Wrap(op, err)
+	}
+	_, err = s.change(ctx, a, op, id, 0, by, func(ctx context.Context, c *kernel.Call[Tx], q *Quote) (string, error) {
 		if q.on(c.Today()); q.Status == QuoteLapsed {
 			return "", &kernel.Error{Code: kernel.ErrRefused, Field: "valid_until", Reason: QuoteExpired, Err: fmt.Errorf("its last day was %s", q.ValidUntil)}
 		}
@@ -122,9 +157,21 @@ func (s *Quotes) Accept(ctx context.Context, a kernel.Actor, id QuoteID, by stri
 			return "", err
 		}
 		q.Status, q.AcceptedAt, q.AcceptedBy = QuoteAccepted, c.Now, by
-		return "quote.accepted", s.agreed(ctx, c, q)
+		if err := s.agreed(ctx, c, q); err != nil || number == "" {
+			return "quote.accepted", err
+		}
+		return "quote.accepted", draftContract(ctx, c, q, number)
 	})
 	return err
+}
+
+// contractNumber draws the number of the contract that an acceptance drafts; empty where it drafts none.
+func (s *Quotes) contractNumber(ctx context.Context, a kernel.Actor) (string, error) {
+	rights, _, err := s.core.Enter(ctx, a, kernel.QuoteWrite)
+	if err != nil || s.o.NoContract {
+		return "", err
+	}
+	return draw(ctx, &s.core, a, ContractKind, s.o.ContractNumbers.or("HT"), rights.Zone)
 }
 
 // agreed lets the opportunity take over the total of its accepted quote.
@@ -150,15 +197,19 @@ func (s *Quotes) agreed(ctx context.Context, c *kernel.Call[Tx], q *Quote) error
 	}
 	next := *cur
 	next.Amount, next.Currency = q.GrandTotal, q.Currency
-	was, is := kernel.Diff(cur, &next)
-	if is == nil {
+	if was, is := kernel.Diff(cur, &next); is != nil {
+		next.Version, next.UpdatedAt, next.UpdatedBy = cur.Version+1, c.Now, c.Actor.User
+		if err := c.Tx.Opportunities().Update(ctx, c.Actor.Tenant, &next); err != nil {
+			return err
+		}
+		if err := tellCustomer(ctx, c, next.CustomerID, kernel.Change{Ref: next.Ref(), Type: "opportunity.updated", Before: was, After: is}); err != nil {
+			return err
+		}
+	}
+	if s.o.WinOn != WonWhenAccepted {
 		return nil
 	}
-	next.Version, next.UpdatedAt, next.UpdatedBy = cur.Version+1, c.Now, c.Actor.User
-	if err := c.Tx.Opportunities().Update(ctx, c.Actor.Tenant, &next); err != nil {
-		return err
-	}
-	return tellCustomer(ctx, c, next.CustomerID, kernel.Change{Ref: next.Ref(), Type: "opportunity.updated", Before: was, After: is})
+	return winOpportunity(ctx, c, next.ID, q.ID)
 }
 
 // Reject notes that the customer said no, and why: at most 500 characters.
@@ -235,6 +286,9 @@ func (s *Quotes) Revise(ctx context.Context, a kernel.Actor, id QuoteID) (*Quote
 		if err := transition(cur, "revising", QuoteSent, QuoteAccepted, QuoteRejected, QuoteLapsed); err != nil {
 			return nil, err
 		}
+		if err := s.unbound(ctx, c, cur); err != nil {
+			return nil, err
+		}
 		all, err := c.Tx.Quotes().Revisions(ctx, a.Tenant, cur.RootID)
 		if err != nil {
 			return nil, err
@@ -262,6 +316,19 @@ func (s *Quotes) Revise(ctx context.Context, a kernel.Actor, id QuoteID) (*Quote
 }
 
 const mostExpired = 1_000
+
+// unbound refuses to revise what a contract that is more than a draft stands on.
+func (s *Quotes) unbound(ctx context.Context, c *kernel.Call[Tx], q *Quote) error {
+	found, err := c.Tx.Contracts().OfQuote(ctx, c.Actor.Tenant, q.ID)
+	for _, x := range found {
+		if x.Status != ContractDraft && x.Status != ContractVoided {
+			return &kernel.Error{
+				Code: kernel.ErrRefused, Field: "status", Reason: InvalidTransition, Err: fmt.Errorf("the contract %s is %s", x.Number, x.Status),
+			}
+		}
+	}
+	return err
+}
 
 // ExpireReport is what a run of Expire did.
 type ExpireReport struct {

@@ -8,7 +8,6 @@ import (
 
 	"github.com/openseas/crm/customer"
 	"github.com/openseas/crm/kernel"
-	"github.com/openseas/crm/sales/calc"
 )
 
 // Quotes is the use cases of quotes. One is within reach when its owner is, or its customer. They change under the row lock
@@ -98,49 +97,17 @@ func (s *Quotes) complete(ctx context.Context, c *kernel.Call[Tx], q, had *Quote
 		had = &Quote{}
 	}
 	err := related(ctx, c, q.CustomerID, q.OwnerID, had.OwnerID, q.ContactID, had.ContactID)
+	if err == nil && had.ID == 0 {
+		err = opportunityOf(ctx, c, q.CustomerID, q.OpportunityID)
+	}
 	if err != nil {
 		return err
-	}
-	if q.OpportunityID != 0 && had.ID == 0 {
-		found, err := c.Tx.Opportunities().Get(ctx, c.Actor.Tenant, kernel.Scope{All: true}, q.OpportunityID)
-		if err != nil {
-			return err
-		}
-		if len(found) == 0 || found[0].CustomerID != q.CustomerID {
-			return kernel.Invalidf("opportunity_id", kernel.Unknown, "the customer has no such opportunity")
-		}
 	}
 	currency, err := c.Tx.PriceLists().Currency(ctx, c.Actor.Tenant)
 	if err != nil {
 		return err
 	}
-	if q.Currency == "" {
-		q.Currency = currency
-	}
-	if err := s.sold(ctx, c, &q.Body, currency); err != nil {
-		return err
-	}
-	return q.compute()
-}
-
-// sold reads the products of a body, once for all lines, and fills in what they say.
-func (s *Quotes) sold(ctx context.Context, c *kernel.Call[Tx], b *Body, currency string) error {
-	var ids []ProductID
-	for _, l := range b.Lines {
-		if l.ProductID != 0 {
-			ids = append(ids, l.ProductID)
-		}
-	}
-	slices.Sort(ids)
-	found, err := c.Tx.Products().Get(ctx, c.Actor.Tenant, false, slices.Compact(ids)...)
-	if err != nil {
-		return err
-	}
-	products := make(map[ProductID]*Product, len(found))
-	for _, p := range found {
-		products[p.ID] = p
-	}
-	return b.fill(products, currency)
+	return settle(ctx, c, &q.Body, currency)
 }
 
 // Get returns a quote with its lines. A sent one whose last day is over is shown as expired.
@@ -233,14 +200,10 @@ func fixed(cur, given *Quote) string {
 		q.CreatedAt, q.UpdatedAt, q.SentAt, q.AcceptedAt = time.Time{}, time.Time{}, time.Time{}, time.Time{}
 	}
 	_, differ := kernel.Diff(was, is)
-	var fields []string
-	for f := range differ {
-		fields = append(fields, f)
-	}
-	if len(fields) == 0 {
+	if differ == nil {
 		return ""
 	}
-	return slices.Min(fields)
+	return least(differ)
 }
 
 // change finds a quote within reach, locks its customer, lets edit change it, and writes it with its event. A version of 0
@@ -303,20 +266,4 @@ func transition(q *Quote, action string, from ...QuoteStatus) error {
 	return &kernel.Error{
 		Code: kernel.ErrRefused, Field: "status", Reason: InvalidTransition, Err: fmt.Errorf("%s is not possible when it is %s", action, q.Status),
 	}
-}
-
-// rated fixes the rate to the tenant's currency and what the total comes to in it.
-func (s *Quotes) rated(ctx context.Context, c *kernel.Call[Tx], q *Quote) error {
-	currency, err := c.Tx.PriceLists().Currency(ctx, c.Actor.Tenant)
-	if err != nil {
-		return err
-	}
-	if q.Currency == currency {
-		q.FXRate = one
-	}
-	if !q.FXRate.IsPositive() {
-		return kernel.Invalidf("fx_rate", kernel.Empty, "the rate from %s to %s", q.Currency, currency)
-	}
-	q.BaseAmount, err = calc.Base(q.GrandTotal, q.FXRate, calc.Currency(currency), q.Rules.Rounding)
-	return err
 }

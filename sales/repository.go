@@ -10,8 +10,7 @@ import (
 
 // Tx is what this module needs of a transaction.
 type Tx interface {
-	kernel.Tx
-	Customers() customer.Repository
+	customer.Tx
 	Categories() CategoryRepository
 	Products() ProductRepository
 	PriceLists() PriceListRepository
@@ -19,6 +18,7 @@ type Tx interface {
 	Opportunities() OpportunityRepository
 	Quotes() QuoteRepository
 	Numbers() NumberRepository
+	Contracts() ContractRepository
 }
 
 // Taken is a row that was not written because another has its unique value.
@@ -145,7 +145,27 @@ type QuoteRepository interface {
 	Revisions(ctx context.Context, t kernel.TenantID, root QuoteID) ([]*Quote, error)
 	// Accepted must count the accepted quotes of an opportunity.
 	Accepted(ctx context.Context, t kernel.TenantID, of OpportunityID) (int, error)
+	// Sent must return the sent quotes of an opportunity, expired or not, with their lines.
+	Sent(ctx context.Context, t kernel.TenantID, of OpportunityID) ([]*Quote, error)
 	// Over must make sent quotes whose last day was before today expired, at most a number of them: it locks their customers
 	// in the order of their ids, and judges the quotes after that. It returns those, without lines.
 	Over(ctx context.Context, t kernel.TenantID, today kernel.Date, now time.Time, atMost int) ([]*Quote, error)
+}
+
+// ContractRepository keeps contracts with their lines and plans.
+type ContractRepository interface {
+	// Insert must give it an id and write it with its lines.
+	Insert(ctx context.Context, t kernel.TenantID, x *Contract) error
+	// Get must return the contracts that exist and whose owner or customer lies within the scope, with lines and plans.
+	Get(ctx context.Context, t kernel.TenantID, s kernel.Scope, ids ...ContractID) ([]*Contract, error)
+	// Lock must lock the row of a contract whose customer is locked: payments, plans and invoices hold it.
+	Lock(ctx context.Context, t kernel.TenantID, id ContractID) error
+	// Update must write all columns of a locked contract, and the lines of a draft.
+	Update(ctx context.Context, t kernel.TenantID, x *Contract) error
+	// PutPlans must write the plans of a locked contract in place of those that it has, and give ids to new ones.
+	PutPlans(ctx context.Context, t kernel.TenantID, id ContractID, plans []Plan) error
+	// OfQuote must return the contracts that were drafted from any of the quotes, with lines and plans.
+	OfQuote(ctx context.Context, t kernel.TenantID, ids ...QuoteID) ([]*Contract, error)
+	// List must return w.Limit+1 contracts at most, by id, without lines and plans: see Contracts.List.
+	List(ctx context.Context, t kernel.TenantID, s kernel.Scope, f ContractFilter, w kernel.Window) ([]*Contract, error)
 }

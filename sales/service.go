@@ -15,13 +15,14 @@ type Service struct {
 	Pipelines     *Pipelines
 	Opportunities *Opportunities
 	Quotes        *Quotes
+	Contracts     *Contracts
 }
 
 // NewService is for crm.New.
 func NewService(core kernel.Service[Tx], o Options) *Service {
 	return &Service{
 		Categories: &Categories{core}, Products: &Products{core}, PriceLists: &PriceLists{core},
-		Pipelines: &Pipelines{core}, Opportunities: &Opportunities{core}, Quotes: &Quotes{core, o},
+		Pipelines: &Pipelines{core}, Opportunities: &Opportunities{core}, Quotes: &Quotes{core, o}, Contracts: &Contracts{core, o},
 	}
 }
 

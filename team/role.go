@@ -47,6 +47,8 @@ const (
 	OpportunityWrite  = kernel.OpportunityWrite
 	QuoteWrite        = kernel.QuoteWrite
 	QuoteApprove      = kernel.QuoteApprove
+	ContractWrite     = kernel.ContractWrite
+	ContractApprove   = kernel.ContractApprove
 	TeamRead          = kernel.TeamRead
 	TeamManage        = kernel.TeamManage
 	AuditRead         = kernel.AuditRead
@@ -60,7 +62,7 @@ func Permissions() []Permission {
 		CustomerRead, CustomerCreate, CustomerUpdate, CustomerDelete, CustomerBlacklist, CustomerSync, TagManage, InteractionWrite,
 		PoolClaim, PoolRelease, PoolAssign, PoolOverrideCap, PoolManage, PoolRecycle,
 		SalesRead, ProductManage, PipelineManage, OpportunityWrite, QuoteWrite, QuoteApprove,
-		TeamRead, TeamManage, AuditRead, PIIReveal, Export,
+		ContractWrite, ContractApprove, TeamRead, TeamManage, AuditRead, PIIReveal, Export,
 	}
 }
 
@@ -95,9 +97,9 @@ func (r *Role) Ref() kernel.Ref { return kernel.Ref{Kind: RoleKind, ID: int64(r.
 func builtin() []Role {
 	sells := []kernel.Permission{
 		CustomerRead, CustomerCreate, CustomerUpdate, InteractionWrite, PoolClaim, PoolRelease,
-		SalesRead, OpportunityWrite, QuoteWrite, TeamRead,
+		SalesRead, OpportunityWrite, QuoteWrite, ContractWrite, TeamRead,
 	}
-	leads := append(slices.Clone(sells), CustomerDelete, CustomerBlacklist, PoolAssign, QuoteApprove, TagManage)
+	leads := append(slices.Clone(sells), CustomerDelete, CustomerBlacklist, PoolAssign, QuoteApprove, ContractApprove, TagManage)
 	return []Role{
 		{Name: Seller, Reach: ReachOwn, Permissions: sells},
 		{Name: Head, Reach: ReachTree, Permissions: leads},

@@ -53,9 +53,9 @@ func TestEveryReachOfEveryPermission(t *testing.T) {
 func TestWhatBuiltInRolesGrant(t *testing.T) {
 	type line map[kernel.Permission]bool
 	sells := line{
-		CustomerRead: true, SalesRead: true, CustomerCreate: true, CustomerUpdate: true, InteractionWrite: true, OpportunityWrite: true, QuoteWrite: true, PoolClaim: true, PoolRelease: true, TeamRead: true,
+		CustomerRead: true, SalesRead: true, CustomerCreate: true, CustomerUpdate: true, InteractionWrite: true, OpportunityWrite: true, QuoteWrite: true, ContractWrite: true, PoolClaim: true, PoolRelease: true, TeamRead: true,
 	}
-	leads := line{CustomerDelete: true, CustomerBlacklist: true, PoolAssign: true, QuoteApprove: true, TagManage: true}
+	leads := line{CustomerDelete: true, CustomerBlacklist: true, PoolAssign: true, QuoteApprove: true, ContractApprove: true, TagManage: true}
 	administers := line{PoolOverrideCap: true, PoolManage: true, PoolRecycle: true}
 	all := line{}
 	for _, p := range Permissions() {

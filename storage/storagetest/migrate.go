@@ -46,6 +46,16 @@ func testMigrate(t *testing.T, open Open) {
 		require.NoError(t, b.store.Migrate(t.Context()))
 		require.False(t, b.get(ids[0]).IsLocked(b.now()))
 	})
+	t.Run("0016: contracts go and come, quotes stay", func(t *testing.T) {
+		b := setup(t, open)
+		of := b.create(1, "li")[0]
+		b.fillSales(boss, of, "li")
+		require.NoError(t, b.store.MigrateDown(t.Context(), 15))
+		require.NoError(t, b.store.Migrate(t.Context()))
+		b.CRM = b.open(nil)
+		require.Equal(t, 1, b.count("SELECT count(*) FROM crm_quotes"))
+		b.signed(of)
+	})
 	t.Run("0015: quotes go and come, opportunities stay", func(t *testing.T) {
 		b := setup(t, open)
 		of := b.create(1, "li")[0]

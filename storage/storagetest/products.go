@@ -343,4 +343,10 @@ func (b *bundle) fillSales(by crm.Actor, of customer.ID, owner kernel.UserID) {
 		Lines: []sales.Line{{ProductID: x.ID, Quantity: dec("1")}},
 	}}
 	require.NoError(b.t, b.Sales.Quotes.Create(ctx, by, q))
+	k := &sales.Contract{CustomerID: of, OpportunityID: deal.ID, OwnerID: owner, Name: "x", Body: sales.Body{
+		Lines: []sales.Line{{ProductID: x.ID, Quantity: dec("1"), UnitPrice: null("1")}},
+	}}
+	require.NoError(b.t, b.Sales.Contracts.Create(ctx, by, k))
+	_, err := b.Sales.Contracts.SetPlans(ctx, by, k.ID, sales.Plan{Date: "2026-03-01", Amount: dec("1")})
+	require.NoError(b.t, err)
 }

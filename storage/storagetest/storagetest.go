@@ -75,6 +75,7 @@ func Run(t *testing.T, open Open) {
 		{"Opportunities", testOpportunities},
 		{"Quotes", testQuotes},
 		{"QuoteNumbers", testQuoteNumbers},
+		{"Contracts", testContracts},
 		{"Tenants", testTenants},
 	} {
 		t.Run(topic.name, func(t *testing.T) { topic.test(t, open) })

@@ -314,6 +314,21 @@ func (r *quotes) Accepted(ctx context.Context, tenant kernel.TenantID, of sales.
 	return count, err
 }
 
+// Sent see [sales.QuoteRepository].
+func (r *quotes) Sent(ctx context.Context, tenant kernel.TenantID, of sales.OpportunityID) ([]*sales.Quote, error) {
+	n, err := (*tx)(r).tenant(ctx, tenant)
+	if err != nil {
+		return nil, err
+	}
+	var rows []quoteRow
+	err = r.db.NewSelect().Model(&rows).Where("q.tenant_id = ?", n).Where("q.opportunity_id = ?", of).Where("q.status = ?", sales.QuoteSent).
+		Where("q.deleted_at IS NULL").Order("q.id").Conn(r.conn).Scan(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return r.whole(ctx, n, rows)
+}
+
 // Over see [sales.QuoteRepository].
 func (r *quotes) Over(ctx context.Context, tenant kernel.TenantID, today kernel.Date, now time.Time, atMost int) ([]*sales.Quote, error) {
 	t := (*tx)(r)

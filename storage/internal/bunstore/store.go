@@ -112,6 +112,7 @@ func (t *tx) Pipelines() sales.PipelineRepository          { return (*pipelines)
 func (t *tx) Opportunities() sales.OpportunityRepository   { return (*opportunities)(t) }
 func (t *tx) Quotes() sales.QuoteRepository                { return (*quotes)(t) }
 func (t *tx) Numbers() sales.NumberRepository              { return (*counts)(t) }
+func (t *tx) Contracts() sales.ContractRepository          { return (*contracts)(t) }
 func (t *tx) Journal() kernel.Journal                      { return (*journal)(t) }
 func (t *tx) Requests() kernel.Requests                    { return (*requests)(t) }
 func (t *tx) Pool(k pool.Kind) pool.Repository             { return &records{t, k, recordTables[k]} }

@@ -105,6 +105,9 @@ func (t *tx) forget(id kernel.TenantID) {
 // ofTenant is every table with rows of a tenant, those first that refer to others, and the columns that tell its rows
 // apart. A test walks the schema and finds what is missing here.
 var ofTenant = []struct{ table, key string }{
+	{"crm_plans", "id"},
+	{"crm_contract_lines", "contract_id, sort"},
+	{"crm_contracts", "id"},
 	{"crm_quote_lines", "quote_id, sort"},
 	{"crm_quotes", "id"},
 	{"crm_numbers", "kind, period"},
