@@ -99,10 +99,12 @@ type CRM struct {
 	Customers *customer.Service
 	Pool      *pool.Service[customer.ID]
 	Sales     *sales.Service
+	HandOver  *HandOver // when a member leaves
 
 	store storage.Store
 	opts  Options
 	cache *team.Cache
+	core  kernel.Service[storage.Tx] // of what crosses modules
 }
 
 const (
@@ -144,12 +146,15 @@ func (c *CRM) In(tx storage.Conn) *CRM { return wire(c.store.Join(tx), c.opts, c
 func wire(s storage.Store, o Options, cache *team.Cache) *CRM {
 	teams := unit(s, func(tx storage.Tx) team.Tx { return tx })
 	authority := team.NewAuthority(teams, o.Clock, cache, s.Joined())
-	return &CRM{
+	c := &CRM{
 		store: s, opts: o, cache: cache,
-		Team: team.NewService(kernel.Service[team.Tx]{Unit: teams, Authority: authority, Clock: o.Clock}, cache),
+		core: kernel.Service[storage.Tx]{
+			Unit: unit(s, func(tx storage.Tx) storage.Tx { return tx }), Authority: authority, Clock: o.Clock,
+		},
+		Team: team.NewService(kernel.Service[team.Tx]{Unit: teams, Authority: authority, Clock: o.Clock}, cache, customer.MaskJSON),
 		Customers: customer.NewService(kernel.Service[customer.Tx]{
 			Unit: unit(s, func(tx storage.Tx) customer.Tx { return tx }), Authority: authority, Clock: o.Clock,
-		}),
+		}, pool.NewAssigner(poolOf)),
 		Pool: pool.NewService[customer.ID](pool.Customers, kernel.Service[pool.Tx]{
 			Unit: unit(s, func(tx storage.Tx) pool.Tx { return tx }), Authority: authority, Clock: o.Clock,
 		}),
@@ -157,6 +162,17 @@ func wire(s storage.Store, o Options, cache *team.Cache) *CRM {
 			Unit: unit(s, func(tx storage.Tx) sales.Tx { return tx }), Authority: authority, Clock: o.Clock,
 		}, o.Sales),
 	}
+	c.HandOver = &HandOver{
+		c.core, c.Team.Members,
+		[]handsOver{c.Pool, c.Customers.Tasks},
+	}
+	return c
+}
+
+// poolOf shows the pool its repositories of a transaction that customers have begun: unit gave them a storage.Tx.
+func poolOf(tx customer.Tx) pool.Tx {
+	all, _ := tx.(storage.Tx)
+	return all
 }
 
 // unit shows a module only the repositories it asked for; the compiler checks that storage.Tx has them.

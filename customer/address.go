@@ -43,12 +43,16 @@ type Address struct {
 	CreatedAt    time.Time   `json:"created_at"`
 	UpdatedAt    time.Time   `json:"updated_at"`
 	DeletedAt    time.Time   `json:"deleted_at,omitzero"`
+	Masked       bool        `json:"masked,omitempty"` // as of its customer, see Mask
 }
 
 // Ref names the address in audit and events.
 func (a *Address) Ref() kernel.Ref { return kernel.Ref{Kind: AddressKind, ID: int64(a.ID)} }
 
 func (a *Address) check() error {
+	if err := whole(a.Masked); err != nil {
+		return err
+	}
 	if a.Type == "" {
 		return kernel.Invalid("type", kernel.Empty)
 	}
@@ -87,7 +91,7 @@ func (a *Address) edited(given Address) (*Address, error) {
 	}
 	next := given
 	next.ID, next.CreatedAt, next.UpdatedAt, next.DeletedAt = a.ID, a.CreatedAt, a.UpdatedAt, a.DeletedAt
-	return &next, unchanged("customer_id", given.CustomerID, a.CustomerID)
+	return &next, kernel.FirstError(unchanged("customer_id", given.CustomerID, a.CustomerID), sentBack(&given, a, addressSecrets))
 }
 
 // changed makes a the next version of cur, with its change; false when they do not differ.
@@ -106,7 +110,7 @@ type AddressRepository interface {
 	// and type has, or one before it in the call: these it returns ("is_default").
 	Insert(ctx context.Context, t kernel.TenantID, as ...*Address) ([]Taken, error)
 	// Get must return the addresses that exist, with a living customer within the scope, in the order of the ids; deleted
-	// asks for the deleted addresses instead.
+	// asks for the deleted addresses instead. Masked must tell whether the customer lies in a pool.
 	Get(ctx context.Context, t kernel.TenantID, s kernel.Scope, deleted bool, ids ...AddressID) ([]*Address, error)
 	// Update must write all columns of addresses as given, in their order, and return those whose default place a living
 	// address that is not among them has, without writing them.

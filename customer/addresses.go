@@ -40,7 +40,8 @@ func (s *Addresses) Add(ctx context.Context, a kernel.Actor, x *Address) error {
 // Get returns one address.
 func (s *Addresses) Get(ctx context.Context, a kernel.Actor, id AddressID) (*Address, error) {
 	return kernel.Ask(ctx, &s.core, a, "customer.Addresses.Get", kernel.CustomerRead, func(ctx context.Context, c *kernel.Call[Tx]) (*Address, error) {
-		return only(c.Tx.Addresses().Get(ctx, a.Tenant, c.Scope, false, id))
+		found, err := c.Tx.Addresses().Get(ctx, a.Tenant, c.Scope, false, id)
+		return only(veiled(c, found, addressInPool), err)
 	})
 }
 
@@ -52,11 +53,12 @@ func (s *Addresses) List(ctx context.Context, a kernel.Actor, id ID, p kernel.Pa
 		return kernel.List[*Address]{}, kernel.Wrap(op, err)
 	}
 	return kernel.Ask(ctx, &s.core, a, op, kernel.CustomerRead, func(ctx context.Context, c *kernel.Call[Tx]) (kernel.List[*Address], error) {
-		if err := visible(ctx, c, id); err != nil {
+		of, err := visible(ctx, c, id)
+		if err != nil {
 			return kernel.List[*Address]{}, err
 		}
 		found, err := c.Tx.Addresses().List(ctx, a.Tenant, id, w)
-		return kernel.Cut("addresses", w, found, func(x *Address) []int64 { return []int64{int64(x.ID)} }), err
+		return kernel.Cut("addresses", w, veiled(c, found, childOf[*Address](of)), func(x *Address) []int64 { return []int64{int64(x.ID)} }), err
 	})
 }
 
@@ -130,13 +132,21 @@ func (s *Addresses) change(ctx context.Context, a kernel.Actor, op, event string
 		if err := notFree(c.Tx.Addresses().Update(ctx, a.Tenant, x)); err != nil {
 			return nil, err
 		}
-		return x, tell(ctx, c, of, change)
+		err = tell(ctx, c, of, change)
+		if deleted { // what is restored was not written by the caller
+			x.veil(!c.Rights.System && customerInPool(of))
+		}
+		return x, err
 	})
 }
 
 func lockAddress(ctx context.Context, c *kernel.Call[Tx], deleted bool, id AddressID) (*Customer, *Address, error) {
 	return lockChild(ctx, c, c.Scope, func() ([]*Address, error) {
-		return c.Tx.Addresses().Get(ctx, c.Actor.Tenant, c.Scope, deleted, id)
+		found, err := c.Tx.Addresses().Get(ctx, c.Actor.Tenant, c.Scope, deleted, id)
+		for _, x := range found { // what is to be written is whole
+			x.Masked = false
+		}
+		return found, err
 	}, func(x *Address) ID { return x.CustomerID })
 }
 

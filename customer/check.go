@@ -16,6 +16,7 @@ func (c *Customer) check() error {
 		c.Stage = Potential
 	}
 	return kernel.FirstError(
+		whole(c.Masked),
 		kernel.CheckName("name", c.Name, 200),
 		checkCode("code", c.Code, 32),
 		kernel.OneOf("type", c.Type, Enterprise, Individual),

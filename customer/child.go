@@ -33,10 +33,9 @@ func touch(ctx context.Context, c *kernel.Call[Tx], sc kernel.Scope, id ID, chan
 	return x, err
 }
 
-// visible is not found for a customer outside the scope of the call.
-func visible(ctx context.Context, c *kernel.Call[Tx], id ID) error {
-	_, err := one(c.Tx.Customers().Get(ctx, c.Actor.Tenant, c.Scope, id))
-	return err
+// visible is the customer, or not found for one outside the scope of the call.
+func visible(ctx context.Context, c *kernel.Call[Tx], id ID) (*Customer, error) {
+	return one(c.Tx.Customers().Get(ctx, c.Actor.Tenant, c.Scope, id))
 }
 
 // lockChild finds a child, locks its customer, and returns both as they are under the lock.

@@ -51,6 +51,7 @@ type Contact struct {
 	CreatedAt     time.Time       `json:"created_at"`
 	UpdatedAt     time.Time       `json:"updated_at"`
 	DeletedAt     time.Time       `json:"deleted_at,omitzero"`
+	Masked        bool            `json:"masked,omitempty"` // as of its customer, see Mask
 }
 
 // Ref names the contact in audit and events.
@@ -58,6 +59,9 @@ func (c *Contact) Ref() kernel.Ref { return kernel.Ref{Kind: ContactKind, ID: in
 
 // check refuses what can never be written, and fills in what follows from the rest.
 func (c *Contact) check() (err error) {
+	if err := whole(c.Masked); err != nil {
+		return err
+	}
 	if c.FullName == "" {
 		c.FullName = fullName(c.LastName, c.FirstName)
 	}
@@ -68,7 +72,7 @@ func (c *Contact) check() (err error) {
 		checkCode("last_name", c.LastName, 50), checkCode("first_name", c.FirstName, 50),
 		kernel.CheckName("full_name", c.FullName, 100),
 		kernel.CheckLine("title", c.Title, 50),
-		checkPhone("phone", c.Phone), checkEmail("email", c.Email),
+		checkPhone("phone", c.Phone), checkEmail(c.Email),
 		kernel.CheckLine("wechat", c.Wechat, 50),
 		c.Birthday.Check("birthday"),
 		kernel.OneOf("preferred", c.Preferred, ByPhone, BySMS, ByEmail, ByWeChat),
@@ -113,7 +117,7 @@ func (c *Contact) edited(given Contact) (*Contact, error) {
 	if given.Version != c.Version {
 		return nil, kernel.StaleVersion(given.Version, c.Version)
 	}
-	if err := unchanged("customer_id", given.CustomerID, c.CustomerID); err != nil {
+	if err := kernel.FirstError(unchanged("customer_id", given.CustomerID, c.CustomerID), sentBack(&given, c, contactSecrets)); err != nil {
 		return nil, err
 	}
 	next := given
@@ -143,7 +147,7 @@ type ContactRepository interface {
 	// customer has, or one before it in the call: these it returns ("phone" or "is_primary").
 	Insert(ctx context.Context, t kernel.TenantID, cs ...*Contact) ([]Taken, error)
 	// Get must return the contacts that exist, with a living customer within the scope, in the order of the ids; deleted
-	// asks for the deleted contacts instead.
+	// asks for the deleted contacts instead. Masked must tell whether the customer lies in a pool.
 	Get(ctx context.Context, t kernel.TenantID, s kernel.Scope, deleted bool, ids ...ContactID) ([]*Contact, error)
 	// Update must write all columns of contacts as given, in their order, and return those whose phone or primary place a
 	// living contact that is not among them has, without writing them.
@@ -153,6 +157,6 @@ type ContactRepository interface {
 	// List must return w.Limit+1 contacts of the customer at most, by id.
 	List(ctx context.Context, t kernel.TenantID, id ID, w kernel.Window) ([]*Contact, error)
 	// Find must return w.Limit+1 contacts at most, by id, that have the phone key or the e-mail key, with a living customer
-	// within the scope; an empty key is none.
+	// within the scope; an empty key is none. Masked is as for Get.
 	Find(ctx context.Context, t kernel.TenantID, s kernel.Scope, phoneKey, emailKey string, w kernel.Window) ([]*Contact, error)
 }

@@ -123,7 +123,8 @@ func addContacts(ctx context.Context, c *kernel.Call[Tx], drafts []*Contact, how
 // Get returns one contact.
 func (s *Contacts) Get(ctx context.Context, a kernel.Actor, id ContactID) (*Contact, error) {
 	return kernel.Ask(ctx, &s.core, a, "customer.Contacts.Get", kernel.CustomerRead, func(ctx context.Context, c *kernel.Call[Tx]) (*Contact, error) {
-		return only(c.Tx.Contacts().Get(ctx, a.Tenant, c.Scope, false, id))
+		found, err := c.Tx.Contacts().Get(ctx, a.Tenant, c.Scope, false, id)
+		return only(veiled(c, found, contactInPool), err)
 	})
 }
 
@@ -135,11 +136,12 @@ func (s *Contacts) List(ctx context.Context, a kernel.Actor, id ID, p kernel.Pag
 		return kernel.List[*Contact]{}, kernel.Wrap(op, err)
 	}
 	return kernel.Ask(ctx, &s.core, a, op, kernel.CustomerRead, func(ctx context.Context, c *kernel.Call[Tx]) (kernel.List[*Contact], error) {
-		if err := visible(ctx, c, id); err != nil {
+		of, err := visible(ctx, c, id)
+		if err != nil {
 			return kernel.List[*Contact]{}, err
 		}
 		found, err := c.Tx.Contacts().List(ctx, a.Tenant, id, w)
-		return kernel.Cut("contacts", w, found, contactKeys), err
+		return kernel.Cut("contacts", w, veiled(c, found, childOf[*Contact](of)), contactKeys), err
 	})
 }
 
@@ -151,7 +153,7 @@ func contactKeys(x *Contact) []int64 { return []int64{int64(x.ID)} }
 func (s *Contacts) Find(ctx context.Context, a kernel.Actor, phone, email string, p kernel.Page) (kernel.List[*Contact], error) {
 	const op = "customer.Contacts.Find"
 	w, err := p.Open("contacts-found", 1)
-	err = kernel.FirstError(err, checkPhone("phone", phone), checkEmail("email", email))
+	err = kernel.FirstError(err, checkPhone("phone", phone), checkEmail(email))
 	if err == nil && phone == "" && email == "" {
 		err = kernel.Invalidf("phone", kernel.Empty, "a phone number or an e-mail address is needed")
 	}
@@ -160,7 +162,7 @@ func (s *Contacts) Find(ctx context.Context, a kernel.Actor, phone, email string
 	}
 	return kernel.Ask(ctx, &s.core, a, op, kernel.CustomerRead, func(ctx context.Context, c *kernel.Call[Tx]) (kernel.List[*Contact], error) {
 		found, err := c.Tx.Contacts().Find(ctx, a.Tenant, c.Scope, PhoneKey(phone), EmailKey(email), w)
-		return kernel.Cut("contacts-found", w, found, contactKeys), err
+		return kernel.Cut("contacts-found", w, veiled(c, found, contactInPool), contactKeys), err
 	})
 }
 
@@ -217,13 +219,21 @@ func (s *Contacts) change(ctx context.Context, a kernel.Actor, op, event string,
 		if err := notFree(c.Tx.Contacts().Update(ctx, a.Tenant, x)); err != nil {
 			return nil, err
 		}
-		return x, tell(ctx, c, of, change)
+		err = tell(ctx, c, of, change)
+		if deleted { // what is restored was not written by the caller
+			x.veil(!c.Rights.System && customerInPool(of))
+		}
+		return x, err
 	})
 }
 
 func lockContact(ctx context.Context, c *kernel.Call[Tx], deleted bool, id ContactID) (*Customer, *Contact, error) {
 	return lockChild(ctx, c, c.Scope, func() ([]*Contact, error) {
-		return c.Tx.Contacts().Get(ctx, c.Actor.Tenant, c.Scope, deleted, id)
+		found, err := c.Tx.Contacts().Get(ctx, c.Actor.Tenant, c.Scope, deleted, id)
+		for _, x := range found { // what is to be written is whole
+			x.Masked = false
+		}
+		return found, err
 	}, func(x *Contact) ID { return x.CustomerID })
 }
 

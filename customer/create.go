@@ -29,8 +29,9 @@ type Outcome struct {
 }
 
 // Create writes one customer: with an owner, who then needs a free place under the cap, or without one into its home
-// pool, where it can be claimed at once. The home pool is the one that it names, else the first by priority that the
-// owner belongs to, else the tenant's default pool. Id, code (when empty), version and times are filled in.
+// pool, where it can be claimed at once, or is given to a member by the territories if the pool says so (its AssignNew). The
+// home pool is the one that it names, else the first by priority that the owner belongs to, else the tenant's default pool.
+// Id, code (when empty), version and times are filled in.
 //
 // Creating for somebody else needs the permission pool.assign over that member. Errors: invalid with the field; a
 // conflict (reason Duplicate) when "code" or "external_id" is taken; refused (reason NoPlace) at the cap.
@@ -70,7 +71,7 @@ func (s *Service) create(ctx context.Context, a kernel.Actor, op string, cs []*C
 		if err := mayGive(c, drafts); err != nil {
 			return createdMany{}, err
 		}
-		outcomes, err := insert(ctx, c, drafts, how, false)
+		outcomes, err := s.insert(ctx, c, drafts, how, false)
 		return createdMany{drafts, outcomes}, err
 	})
 	if err != nil {
@@ -120,16 +121,24 @@ func mayGive(c *kernel.Call[Tx], cs []*Customer) error {
 
 // insert writes new customers, those with an owner as far as its cap allows. With toPool an item without a place goes to
 // its home pool; otherwise it is refused.
-func insert(ctx context.Context, c *kernel.Call[Tx], cs []*Customer, how kernel.Several, toPool bool) ([]Outcome, error) {
+func (s *Service) insert(ctx context.Context, c *kernel.Call[Tx], cs []*Customer, how kernel.Several, toPool bool) ([]Outcome, error) {
 	if err := settle(ctx, c, cs); err != nil {
 		return nil, err
+	}
+	plan, err := s.planFor(ctx, c, cs, toPool)
+	if err != nil {
+		return nil, err
+	}
+	var team []kernel.UserID
+	if plan != nil {
+		team = plan.Users()
 	}
 	outcomes := make([]Outcome, len(cs))
 	for i := range outcomes {
 		outcomes[i].Did = WasCreated
 	}
 	if toPool { // decided before the insert; the counters of new rows' owners cannot deadlock with what nobody sees yet
-		if _, err := seat(ctx, c, cs, outcomes, true); err != nil {
+		if _, err := seat(ctx, c, cs, outcomes, true, team); err != nil {
 			return nil, err
 		}
 	}
@@ -140,7 +149,7 @@ func insert(ctx context.Context, c *kernel.Call[Tx], cs []*Customer, how kernel.
 	for _, t := range taken {
 		outcomes[t.Index] = Outcome{Did: WasRefused, Err: kernel.Taken(t.Field)}
 	}
-	homeless, err := seat(ctx, c, cs, outcomes, false)
+	homeless, err := seat(ctx, c, cs, outcomes, false, team)
 	if err != nil {
 		return nil, err
 	}
@@ -154,7 +163,10 @@ func insert(ctx context.Context, c *kernel.Call[Tx], cs []*Customer, how kernel.
 			return nil, err
 		}
 	}
-	return outcomes, tellCreated(ctx, c, cs, outcomes)
+	if err := tellCreated(ctx, c, cs, outcomes); err != nil {
+		return nil, err
+	}
+	return outcomes, assignNew(ctx, plan, cs, outcomes)
 }
 
 // settle fills in what a new customer has from its first day: owner's clock, home pool, versions and times.
@@ -201,19 +213,27 @@ func unique[T int64 | PoolID | kernel.UserID](items []T) []T {
 	return items
 }
 
-// seat gives the places of the owners' caps in the order of the items. What finds none goes to its pool (before the
-// insert, with toPool), or is refused and returned.
-func seat(ctx context.Context, c *kernel.Call[Tx], cs []*Customer, outcomes []Outcome, toPool bool) (homeless []ID, err error) {
+// seekers are the owners who need a place, each with 0.
+func seekers(cs []*Customer, outcomes []Outcome) map[kernel.UserID]int {
 	places := map[kernel.UserID]int{}
 	for i, x := range cs {
-		if outcomes[i].Err == nil && x.TakesPlace() {
+		if outcomes[i].Err == nil && x.OwnerID != "" { // also who needs no place locks the counter: it may be closed
 			places[x.OwnerID] = 0
 		}
 	}
-	if len(places) == 0 {
+	return places
+}
+
+// seat gives the places of the owners' caps in the order of the items. What finds none goes to its pool (before the
+// insert, with toPool), or is refused and returned. The counters of also are locked with the owners', in one order.
+func seat(
+	ctx context.Context, c *kernel.Call[Tx], cs []*Customer, outcomes []Outcome, toPool bool, also []kernel.UserID,
+) (homeless []ID, err error) {
+	places := seekers(cs, outcomes)
+	if len(places) == 0 && (!toPool || len(also) == 0) { // before the insert always, or two syncs wait for each other
 		return nil, nil
 	}
-	users := make([]kernel.UserID, 0, len(places))
+	users := slices.Clone(also)
 	for user := range places {
 		users = append(users, user)
 	}
@@ -222,22 +242,23 @@ func seat(ctx context.Context, c *kernel.Call[Tx], cs []*Customer, outcomes []Ou
 	if err != nil {
 		return nil, err
 	}
-	free, limit := map[kernel.UserID]int{}, map[kernel.UserID]int{}
+	byOwner := make(map[kernel.UserID]Counter, len(counters))
 	for _, m := range counters {
-		free[m.User], limit[m.User] = m.Free(), m.Cap
+		byOwner[m.User] = m
 	}
 	for i, x := range cs {
+		m := byOwner[x.OwnerID]
+		m.Places += places[x.OwnerID]
 		switch {
-		case outcomes[i].Err != nil || !x.TakesPlace():
-		case free[x.OwnerID] > 0:
-			free[x.OwnerID]--
-			places[x.OwnerID]++
+		case outcomes[i].Err != nil || x.OwnerID == "":
+		case m.seats(x):
+			places[x.OwnerID] += x.places()
 		case toPool:
 			x.Ownership = Ownership{PoolID: x.PoolID}
 		default:
 			outcomes[i] = Outcome{Did: WasRefused, Err: &kernel.Error{
 				Code: kernel.ErrRefused, Field: "owner_id", Reason: NoPlace,
-				Err: fmt.Errorf("%s has all %d places in use", x.OwnerID, limit[x.OwnerID]),
+				Err: fmt.Errorf("%s has all %d places in use", x.OwnerID, m.Cap),
 			}}
 			homeless = append(homeless, x.ID)
 		}

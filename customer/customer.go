@@ -143,6 +143,7 @@ type Customer struct {
 	UpdatedAt       time.Time           `json:"updated_at"`          //
 	UpdatedBy       kernel.UserID       `json:"updated_by"`          //
 	DeletedAt       time.Time           `json:"deleted_at,omitzero"` //
+	Masked          bool                `json:"masked,omitempty"`    // it lies in a pool and was read by a person, see Mask: it cannot be written so
 }
 
 // Ref names the customer in logs, audit and events.
@@ -152,6 +153,14 @@ func (c *Customer) Ref() kernel.Ref { return kernel.Ref{Kind: Kind, ID: int64(c.
 // (rules.md, Stage and places).
 func (c *Customer) TakesPlace() bool {
 	return c.OwnerID != "" && c.DeletedAt.IsZero() && c.Stage != Won
+}
+
+// places is how many places it takes.
+func (c *Customer) places() int {
+	if c.TakesPlace() {
+		return 1
+	}
+	return 0
 }
 
 // Facts are what rules, grades, tiers and audiences read of a customer: one row per customer, kept in the transaction of
@@ -199,7 +208,23 @@ type Counter struct {
 	DailyQuota int // claims a day: the member's own, else the tenant's
 	ClaimsDay  kernel.Date
 	ClaimsUsed int // on ClaimsDay, over all pools
+	OpenLimit  int // records in a pool that it may open a day: the member's own, else the tenant's
+	OpensDay   kernel.Date
+	OpensUsed  int       // on OpensDay, over all pools
+	AssignedAt time.Time // when the member last got one by a territory; zero: never
+	// Closed is set while the member is inactive. Whoever gives it something locks this row; so of a gift and a deactivation
+	// at once, either the deactivation waits for the gift, or the gift finds the row closed.
+	Closed bool
 }
 
-// Free is how many more places the member has; never negative, though a cap can be lowered below the places in use.
-func (c Counter) Free() int { return max(0, c.Cap-c.Places) }
+// Free is how many more places the member has: none when it is closed, and never negative, though a cap can be lowered below
+// the places in use.
+func (c Counter) Free() int {
+	if c.Closed {
+		return 0
+	}
+	return max(0, c.Cap-c.Places)
+}
+
+// seats tells whether the member may get the customer.
+func (c Counter) seats(x *Customer) bool { return !c.Closed && (!x.TakesPlace() || c.Free() > 0) }

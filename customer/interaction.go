@@ -72,6 +72,7 @@ type Interaction struct {
 	CreatedBy    kernel.UserID      `json:"created_by"`              //
 	UpdatedAt    time.Time          `json:"updated_at"`              //
 	DeletedAt    time.Time          `json:"deleted_at,omitzero"`     //
+	Masked       bool               `json:"masked,omitempty"`        // as of its customer, see Mask
 }
 
 // Ref names the interaction in audit and events.
@@ -82,6 +83,9 @@ const maxMinutes = 7 * 24 * 60
 
 // check refuses what can never be written, and fills in the defaults that need no clock.
 func (i *Interaction) check() (err error) {
+	if err := whole(i.Masked); err != nil {
+		return err
+	}
 	if i.Direction == "" {
 		i.Direction = Outbound
 	}
@@ -167,6 +171,7 @@ func (i *Interaction) edited(given Interaction) (*Interaction, error) {
 		unchanged("customer_id", given.CustomerID, i.CustomerID), unchanged("followup", given.Followup, i.Followup),
 		unchanged("automatic", given.Automatic, i.Automatic),
 		unchanged("next_done_at", kernel.Instant(given.NextDoneAt), i.NextDoneAt),
+		sentBack(&given, i, interactionSecrets),
 	); err != nil {
 		return nil, err
 	}
@@ -197,9 +202,10 @@ func (i *Interaction) changed(cur *Interaction, event string, now time.Time) (ke
 	return kernel.Change{Ref: i.Ref(), Type: event, Before: was, After: is}, true
 }
 
-// followedUp is the ownership after a follow-up at an instant (rules.md, Follow-up). One that is older than the present
-// ownership, or that meets a record in the pool, moves no clock. The first follow-up is the earliest one of the ownership,
-// in whatever order they were written down: what is left after a deletion is then the same rule.
+// followedUp is the ownership after a follow-up at an instant (rules.md, Follow-up); Repository.Meet writes the same in SQL.
+// One that is older than the present ownership, or that meets a record in the pool, moves no clock. The first follow-up is
+// the earliest one of the ownership, in whatever order they were written down: what is left after a deletion is then the
+// same rule.
 func (o Ownership) followedUp(at time.Time) Ownership {
 	if o.OwnerID == "" || at.Before(o.OwnedSince) {
 		return o
@@ -239,7 +245,8 @@ func (o Ownership) unfollowed(at, first, last time.Time) Ownership {
 type InteractionRepository interface {
 	// Insert must give ids to all and write all.
 	Insert(ctx context.Context, t kernel.TenantID, is ...*Interaction) error
-	// Get must return the interactions that exist, with a living customer within the scope, in the order of the ids.
+	// Get must return the interactions that exist, with a living customer within the scope, in the order of the ids. Masked
+	// must tell whether the customer lies in a pool.
 	Get(ctx context.Context, t kernel.TenantID, s kernel.Scope, ids ...InteractionID) ([]*Interaction, error)
 	// Update must write all columns as given.
 	Update(ctx context.Context, t kernel.TenantID, is ...*Interaction) error
@@ -247,6 +254,7 @@ type InteractionRepository interface {
 	List(ctx context.Context, t kernel.TenantID, id ID, w kernel.Window) ([]*Interaction, error)
 	// Pending must return w.Limit+1 interactions at most, by NextActionAt and id, the keys of w.After, that have a next
 	// action due before the instant (zero: whenever) and not done, of the staff, with a living customer within the scope.
+	// Masked is as for Get.
 	Pending(ctx context.Context, t kernel.TenantID, s kernel.Scope, staff kernel.UserID, before time.Time, w kernel.Window) ([]*Interaction, error)
 	// Followups must return the first and the last follow-up of the customer at or after an instant; zero when there is none.
 	Followups(ctx context.Context, t kernel.TenantID, id ID, since time.Time) (first, last time.Time, err error)

@@ -40,7 +40,10 @@ func addInteraction(ctx context.Context, c *kernel.Call[Tx], x *Interaction) err
 	if err := x.settle(c); err != nil {
 		return err
 	}
-	of, err := touch(ctx, c, withPools(c), x.CustomerID, 1)
+	of, err := c.Tx.Customers().Meet(ctx, c.Actor.Tenant, withPools(c), x.CustomerID, x.At, x.Followup)
+	if err == nil && of == nil {
+		err = kernel.ErrNotFound
+	}
 	if err != nil {
 		return err
 	}
@@ -48,14 +51,6 @@ func addInteraction(ctx context.Context, c *kernel.Call[Tx], x *Interaction) err
 		return err
 	}
 	if err := c.Tx.Interactions().Insert(ctx, c.Actor.Tenant, x); err != nil {
-		return err
-	}
-	if x.Followup {
-		if err := setClocks(ctx, c, of, of.followedUp(x.At)); err != nil {
-			return err
-		}
-	}
-	if err := countInteractions(ctx, c, of.ID, 1, x.At); err != nil {
 		return err
 	}
 	return c.Record(ctx, kernel.Change{Subject: of.Ref(), Seq: of.Seq, Ref: x.Ref(), Type: "interaction.created", After: x})
@@ -92,20 +87,15 @@ func setClocks(ctx context.Context, c *kernel.Call[Tx], of *Customer, next Owner
 	return c.Tx.Customers().SetFollowups(ctx, c.Actor.Tenant, of.ID, next.FirstFollowupAt, next.LastFollowupAt)
 }
 
-// countInteractions keeps the facts. last is a time that the last interaction is not before; zero asks for what is left.
-func countInteractions(ctx context.Context, c *kernel.Call[Tx], id ID, by int64, last time.Time) error {
+// countInteractions keeps the facts where an interaction went away or moved: the last one is asked of what is left.
+func countInteractions(ctx context.Context, c *kernel.Call[Tx], id ID, by int64) error {
 	facts, err := factsOf(ctx, c, id)
 	if err != nil {
 		return err
 	}
 	facts.Interactions += by
-	switch {
-	case last.IsZero():
-		if facts.LastInteractionAt, err = c.Tx.Interactions().Latest(ctx, c.Actor.Tenant, id); err != nil {
-			return err
-		}
-	case last.After(facts.LastInteractionAt):
-		facts.LastInteractionAt = last
+	if facts.LastInteractionAt, err = c.Tx.Interactions().Latest(ctx, c.Actor.Tenant, id); err != nil {
+		return err
 	}
 	return c.Tx.Customers().PutFacts(ctx, c.Actor.Tenant, facts)
 }
@@ -113,7 +103,8 @@ func countInteractions(ctx context.Context, c *kernel.Call[Tx], id ID, by int64,
 // Get returns one interaction.
 func (s *Interactions) Get(ctx context.Context, a kernel.Actor, id InteractionID) (*Interaction, error) {
 	return kernel.Ask(ctx, &s.core, a, "customer.Interactions.Get", kernel.CustomerRead, func(ctx context.Context, c *kernel.Call[Tx]) (*Interaction, error) {
-		return only(c.Tx.Interactions().Get(ctx, a.Tenant, c.Scope, id))
+		found, err := c.Tx.Interactions().Get(ctx, a.Tenant, c.Scope, id)
+		return only(veiled(c, found, interactionInPool), err)
 	})
 }
 
@@ -125,10 +116,12 @@ func (s *Interactions) List(ctx context.Context, a kernel.Actor, id ID, p kernel
 		return kernel.List[*Interaction]{}, kernel.Wrap(op, err)
 	}
 	return kernel.Ask(ctx, &s.core, a, op, kernel.CustomerRead, func(ctx context.Context, c *kernel.Call[Tx]) (kernel.List[*Interaction], error) {
-		if err := visible(ctx, c, id); err != nil {
+		of, err := visible(ctx, c, id)
+		if err != nil {
 			return kernel.List[*Interaction]{}, err
 		}
 		found, err := c.Tx.Interactions().List(ctx, a.Tenant, id, w)
+		found = veiled(c, found, childOf[*Interaction](of))
 		return kernel.Cut("interactions", w, found, func(x *Interaction) []int64 { return []int64{x.At.UnixMicro(), int64(x.ID)} }), err
 	})
 }
@@ -146,6 +139,7 @@ func (s *Interactions) Pending(ctx context.Context, a kernel.Actor, staff kernel
 	}
 	return kernel.Ask(ctx, &s.core, a, op, kernel.CustomerRead, func(ctx context.Context, c *kernel.Call[Tx]) (kernel.List[*Interaction], error) {
 		found, err := c.Tx.Interactions().Pending(ctx, a.Tenant, c.Scope, staff, before, w)
+		found = veiled(c, found, interactionInPool)
 		return kernel.Cut("pending", w, found, func(x *Interaction) []int64 { return []int64{x.NextActionAt.UnixMicro(), int64(x.ID)} }), err
 	})
 }
@@ -247,7 +241,11 @@ func (s *Interactions) change(ctx context.Context, a kernel.Actor, op, event str
 func lockInteraction(ctx context.Context, c *kernel.Call[Tx], id InteractionID) (*Customer, *Interaction, error) {
 	sc := withPools(c)
 	of, x, err := lockChild(ctx, c, sc, func() ([]*Interaction, error) {
-		return c.Tx.Interactions().Get(ctx, c.Actor.Tenant, sc, id)
+		found, err := c.Tx.Interactions().Get(ctx, c.Actor.Tenant, sc, id)
+		for _, x := range found { // what is to be written is whole
+			x.Masked = false
+		}
+		return found, err
 	}, func(x *Interaction) ID { return x.CustomerID })
 	if err != nil {
 		return nil, nil, err
@@ -263,11 +261,11 @@ func lockInteraction(ctx context.Context, c *kernel.Call[Tx], id InteractionID) 
 func follow(ctx context.Context, c *kernel.Call[Tx], of *Customer, was, is *Interaction) error {
 	switch {
 	case !is.DeletedAt.IsZero():
-		if err := countInteractions(ctx, c, of.ID, -1, time.Time{}); err != nil {
+		if err := countInteractions(ctx, c, of.ID, -1); err != nil {
 			return err
 		}
 	case !is.At.Equal(was.At):
-		return countInteractions(ctx, c, of.ID, 0, time.Time{})
+		return countInteractions(ctx, c, of.ID, 0)
 	default:
 		return nil
 	}

@@ -127,7 +127,7 @@ func isAlphanumeric(r rune) bool {
 
 // checkPhone refuses what could never be found again by its key. Empty is accepted.
 func checkPhone(field, phone string) error {
-	if err := kernel.CheckLine(field, phone, 30); err != nil || phone == "" {
+	if err := kernel.FirstError(kernel.CheckLine(field, phone, 30), unmasked(field, phone)); err != nil || phone == "" {
 		return err
 	}
 	if PhoneKey(phone) == "" {
@@ -136,12 +136,20 @@ func checkPhone(field, phone string) error {
 	return nil
 }
 
-func checkEmail(field, email string) error {
-	if err := kernel.CheckLine(field, email, emailLimit); err != nil || email == "" {
+// unmasked refuses what was read masked: l***@example.com would pass for an address.
+func unmasked(field, text string) error {
+	if strings.Contains(text, Mark) {
+		return kernel.Invalidf(field, Masked, "this is a masked form")
+	}
+	return nil
+}
+
+func checkEmail(email string) error {
+	if err := kernel.FirstError(kernel.CheckLine("email", email, emailLimit), unmasked("email", email)); err != nil || email == "" {
 		return err
 	}
 	if EmailKey(email) == "" {
-		return kernel.Invalidf(field, kernel.Malformed, "%.60q is no e-mail address", email)
+		return kernel.Invalidf("email", kernel.Malformed, "%.60q is no e-mail address", email)
 	}
 	return nil
 }

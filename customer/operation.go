@@ -12,17 +12,19 @@ type Action string
 
 // The actions of the operation log. Replayed in the order of their ids they give the owner of every record.
 const (
-	Created     Action = "create"   // made with an owner
-	Claimed     Action = "claim"    // taken out of the pool by its new owner
-	Released    Action = "release"  // put back by its owner
-	TakenOff    Action = "remove"   // put back by a superior or an administrator
-	Recycled    Action = "recycle"  // put back by a rule
-	Assigned    Action = "assign"   // given out of the pool to a member by somebody else
-	Transferred Action = "transfer" // taken from its owner and given to another
-	Moved       Action = "move"     // another pool is its home now; its owner, if any, stays
-	Locked      Action = "lock"     // kept from the rules by its owner, who stays
-	Unlocked    Action = "unlock"   // no more; its owner stays
-	Restored    Action = "restore"  // came back from deletion: to its owner, or to the pool where the owner has no place
+	Created     Action = "create"    // made with an owner
+	Claimed     Action = "claim"     // taken out of the pool by its new owner
+	Released    Action = "release"   // put back by its owner
+	TakenOff    Action = "remove"    // put back by a superior or an administrator
+	Recycled    Action = "recycle"   // put back by a rule
+	Resigned    Action = "resign"    // put back because its owner left
+	HandedOver  Action = "hand_over" // given to a successor because its owner left
+	Assigned    Action = "assign"    // given out of the pool to a member by somebody else
+	Transferred Action = "transfer"  // taken from its owner and given to another
+	Moved       Action = "move"      // another pool is its home now; its owner, if any, stays
+	Locked      Action = "lock"      // kept from the rules by its owner, who stays
+	Unlocked    Action = "unlock"    // no more; its owner stays
+	Restored    Action = "restore"   // came back from deletion: to its owner, or to the pool where the owner has no place
 )
 
 // Operation is a row of the operation log: every claim, release and recycle (mission.md, P8). It is never changed.
@@ -43,6 +45,7 @@ type Operation struct {
 	Unlocked bool          `json:"unlocked,omitempty"` // a lock that had not run out ended with it
 	Request  string        `json:"request,omitempty"`
 	At       time.Time     `json:"at"`
+	Masked   bool          `json:"masked,omitempty"` // the record lies in a pool now, see Mask
 }
 
 // OperationFilter says which rows of the operation log are wanted; empty conditions are none.
@@ -60,5 +63,6 @@ type OperationRepository interface {
 	// Append must write all in their order.
 	Append(ctx context.Context, t kernel.TenantID, ops ...Operation) error
 	// List must return w.Limit+1 rows at most, newest first; only of records whose owner, or a former one, is in scope.
+	// Masked must tell whether the record lies in a pool.
 	List(ctx context.Context, t kernel.TenantID, s kernel.Scope, f OperationFilter, w kernel.Window) ([]Operation, error)
 }

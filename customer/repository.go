@@ -17,6 +17,7 @@ type Tx interface {
 	Addresses() AddressRepository
 	Tags() TagRepository
 	Interactions() InteractionRepository
+	Tasks() TaskRepository
 	Deals() DealRepository
 }
 
@@ -48,6 +49,11 @@ type Repository interface {
 	Update(ctx context.Context, t kernel.TenantID, cs ...*Customer) ([]Taken, error)
 	// Touch must raise the customer's seq by n, which locks it, and return it as it then is; nil when it does not exist.
 	Touch(ctx context.Context, t kernel.TenantID, s kernel.Scope, id ID, n int64) (*Customer, error)
+	// Meet must do to the customer what a new interaction leaves on it: raise its seq by one, which locks it, count it in
+	// the facts, and for a follow-up move the clocks: to at where they are not set or at is before the first or after the
+	// last, unless nobody owns the customer or at is before OwnedSince. It must return the customer as it then is; nil when
+	// it does not exist.
+	Meet(ctx context.Context, t kernel.TenantID, s kernel.Scope, id ID, at time.Time, followup bool) (*Customer, error)
 	// List must return w.Limit+1 customers at most, by id.
 	List(ctx context.Context, t kernel.TenantID, s kernel.Scope, f Filter, w kernel.Window) ([]*Customer, error)
 	// Count must not count beyond limit.
@@ -72,6 +78,8 @@ type Repository interface {
 type CounterRepository interface {
 	// Lock must make the rows that are not there yet, lock them in the order of the users, and return them in it.
 	Lock(ctx context.Context, t kernel.TenantID, users ...kernel.UserID) ([]Counter, error)
+	// Look must return the counters without locks, in the order of the users; of a user without a row, one with the tenant's limits.
+	Look(ctx context.Context, t kernel.TenantID, users ...kernel.UserID) ([]Counter, error)
 	// AddPlaces must add to places of rows that Lock returned; numbers may be negative.
 	AddPlaces(ctx context.Context, t kernel.TenantID, places map[kernel.UserID]int) error
 }

@@ -13,28 +13,33 @@ const (
 	NoPlace kernel.Reason = "cap" // the owner's cap leaves no place
 )
 
-// Service is the use cases of customers. All of them are scoped: a customer that the actor may not see is not found.
+// Service is the use cases of customers. All of them are scoped: a customer that the actor may not see is not found. One that
+// lies in a pool is read masked by every person, and so is all that hangs on it, see [Customer.Mask]; pool.Service.Open shows
+// it whole. A masked record cannot be written (invalid, reason Masked).
 type Service struct {
 	Contacts     *Contacts
 	Addresses    *Addresses
 	Tags         *Tags
 	Interactions *Interactions
+	Tasks        *Tasks
 
-	core kernel.Service[Tx]
+	core     kernel.Service[Tx]
+	assigner Assigner
 }
 
 // NewService is for crm.New.
-func NewService(core kernel.Service[Tx]) *Service {
+func NewService(core kernel.Service[Tx], assigner Assigner) *Service {
 	return &Service{
 		Contacts: &Contacts{core}, Addresses: &Addresses{core}, Tags: &Tags{core}, Interactions: &Interactions{core},
-		core: core,
+		Tasks: &Tasks{core}, core: core, assigner: assigner,
 	}
 }
 
 // Get returns one customer.
 func (s *Service) Get(ctx context.Context, a kernel.Actor, id ID) (*Customer, error) {
 	return kernel.Ask(ctx, &s.core, a, "customer.Get", kernel.CustomerRead, func(ctx context.Context, c *kernel.Call[Tx]) (*Customer, error) {
-		return one(c.Tx.Customers().Get(ctx, a.Tenant, c.Scope, id))
+		found, err := c.Tx.Customers().Get(ctx, a.Tenant, c.Scope, id)
+		return one(veiled(c, found, customerInPool), err)
 	})
 }
 
@@ -62,7 +67,7 @@ func (s *Service) GetMany(ctx context.Context, a kernel.Actor, ids []ID) ([]*Cus
 			place[id] = i
 		}
 		slices.SortFunc(found, func(x, y *Customer) int { return place[x.ID] - place[y.ID] })
-		return found, err
+		return veiled(c, found, customerInPool), err
 	})
 }
 
@@ -72,7 +77,8 @@ func (s *Service) GetByKey(ctx context.Context, a kernel.Actor, system, external
 		if err := checkKeys(system, externalID); err != nil {
 			return nil, err
 		}
-		return one(c.Tx.Customers().ByKey(ctx, a.Tenant, c.Scope, system, externalID))
+		found, err := c.Tx.Customers().ByKey(ctx, a.Tenant, c.Scope, system, externalID)
+		return one(veiled(c, found, customerInPool), err)
 	})
 }
 
@@ -84,7 +90,8 @@ func (s *Service) GetManyByKey(ctx context.Context, a kernel.Actor, system strin
 		return nil, kernel.Wrap(op, err)
 	}
 	return kernel.Ask(ctx, &s.core, a, op, kernel.CustomerRead, func(ctx context.Context, c *kernel.Call[Tx]) ([]*Customer, error) {
-		return c.Tx.Customers().ByKey(ctx, a.Tenant, c.Scope, system, externalIDs...)
+		found, err := c.Tx.Customers().ByKey(ctx, a.Tenant, c.Scope, system, externalIDs...)
+		return veiled(c, found, customerInPool), err
 	})
 }
 
@@ -113,7 +120,7 @@ func (s *Service) List(ctx context.Context, a kernel.Actor, f Filter, p kernel.P
 	}
 	return kernel.Ask(ctx, &s.core, a, op, kernel.CustomerRead, func(ctx context.Context, c *kernel.Call[Tx]) (kernel.List[*Customer], error) {
 		found, err := c.Tx.Customers().List(ctx, a.Tenant, c.Scope, f, w)
-		return kernel.Cut(list, w, found, func(x *Customer) []int64 { return []int64{int64(x.ID)} }), err
+		return kernel.Cut(list, w, veiled(c, found, customerInPool), func(x *Customer) []int64 { return []int64{int64(x.ID)} }), err
 	})
 }
 
@@ -185,6 +192,7 @@ func (c *Customer) edited(given Customer) (*Customer, error) {
 		return nil, kernel.StaleVersion(given.Version, c.Version)
 	}
 	if err := kernel.FirstError(
+		sentBack(&given, c, customerSecrets),
 		unchanged("owner_id", given.OwnerID, c.OwnerID), unchanged("pool_id", given.PoolID, c.PoolID),
 		unchanged("stage", given.Stage, c.Stage), unchanged("lost_reason", given.LostReason, c.LostReason),
 		unchanged("blacklist_reason", given.BlacklistReason, c.BlacklistReason),
@@ -357,6 +365,9 @@ func (s *Service) Restore(ctx context.Context, a kernel.Actor, id ID) (*Customer
 			op.To = next.OwnerID
 		} else {
 			next.Ownership = next.inPool(c.Now)
+			if err := c.Tx.Tasks().CancelOfOwners(ctx, a, c.Now, string(Restored), id); err != nil {
+				return nil, err
+			}
 		}
 		if err := save(ctx, c, "customer.restored", cur, &next); err != nil {
 			return nil, err
@@ -366,7 +377,9 @@ func (s *Service) Restore(ctx context.Context, a kernel.Actor, id ID) (*Customer
 				return nil, err
 			}
 		}
-		return &next, movePlace(ctx, c, cur, &next)
+		err = movePlace(ctx, c, cur, &next)
+		next.veil(!c.Rights.System && customerInPool(&next))
+		return &next, err
 	})
 }
 
@@ -380,7 +393,7 @@ func hasPlace(ctx context.Context, c *kernel.Call[Tx], x *Customer) (bool, error
 		return false, err
 	}
 	counters, err := c.Tx.Counters(Kind).Lock(ctx, c.Actor.Tenant, x.OwnerID)
-	return err == nil && (!x.TakesPlace() || counters[0].Free() > 0), err
+	return err == nil && counters[0].seats(x), err
 }
 
 // inPool is the ownership after the record entered its pool.

@@ -2,6 +2,7 @@ package customer
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -39,7 +40,7 @@ func (s *Service) Sync(ctx context.Context, a kernel.Actor, items []*Customer, o
 		return nil, kernel.Wrap(op, err)
 	}
 	return kernel.Do(ctx, &s.core, a, op, kernel.CustomerSync, drafts, func(ctx context.Context, c *kernel.Call[Tx]) ([]Outcome, error) {
-		return syncAll(ctx, c, drafts, fields, opts.ToPool)
+		return s.syncAll(ctx, c, drafts, fields, opts.ToPool)
 	})
 }
 
@@ -110,7 +111,7 @@ func (c *Customer) checkClocks(now time.Time) error {
 	return kernel.CheckInstant("owned_since", o.OwnedSince)
 }
 
-func syncAll(ctx context.Context, c *kernel.Call[Tx], drafts []*Customer, fields []field, toPool bool) ([]Outcome, error) {
+func (s *Service) syncAll(ctx context.Context, c *kernel.Call[Tx], drafts []*Customer, fields []field, toPool bool) ([]Outcome, error) {
 	outcomes := make([]Outcome, len(drafts))
 	todo := make([]int, len(drafts))
 	for i := range todo {
@@ -122,7 +123,7 @@ func syncAll(ctx context.Context, c *kernel.Call[Tx], drafts []*Customer, fields
 		if err != nil {
 			return nil, err
 		}
-		todo, err = syncNew(ctx, c, drafts, left, toPool, outcomes)
+		todo, err = s.syncNew(ctx, c, drafts, left, toPool, outcomes)
 		if err != nil {
 			return nil, err
 		}
@@ -163,6 +164,10 @@ func syncExisting(ctx context.Context, c *kernel.Call[Tx], drafts []*Customer, t
 		n, change := cur.synced(drafts[i], fields)
 		if n == nil {
 			outcomes[i] = Outcome{ID: cur.ID, Did: WasUnchanged}
+			continue
+		}
+		if no, ok := errors.AsType[*kernel.Error](sentBack(n, cur, customerSecrets)); ok {
+			outcomes[i] = Outcome{ID: cur.ID, Did: WasRefused, Err: no}
 			continue
 		}
 		n.UpdatedAt, n.UpdatedBy = c.Now, c.Actor.User
@@ -209,7 +214,9 @@ func (c *Customer) synced(from *Customer, fields []field) (*Customer, kernel.Cha
 }
 
 // syncNew creates the items that no customer has the key of; those whose key was taken meanwhile it returns.
-func syncNew(ctx context.Context, c *kernel.Call[Tx], drafts []*Customer, todo []int, toPool bool, outcomes []Outcome) (again []int, err error) {
+func (s *Service) syncNew(
+	ctx context.Context, c *kernel.Call[Tx], drafts []*Customer, todo []int, toPool bool, outcomes []Outcome,
+) (again []int, err error) {
 	if len(todo) == 0 {
 		return nil, nil
 	}
@@ -223,7 +230,7 @@ func syncNew(ctx context.Context, c *kernel.Call[Tx], drafts []*Customer, todo [
 	for i, at := range todo {
 		fresh[i] = drafts[at]
 	}
-	made, err := insert(ctx, c, fresh, kernel.WhatCanBeHad, toPool)
+	made, err := s.insert(ctx, c, fresh, kernel.WhatCanBeHad, toPool)
 	if err != nil {
 		return nil, err
 	}

@@ -49,10 +49,16 @@ func (s *Service) Timeline(ctx context.Context, a kernel.Actor, id ID, p kernel.
 		return kernel.List[Entry]{}, kernel.Wrap(op, err)
 	}
 	return kernel.Ask(ctx, &s.core, a, op, kernel.CustomerRead, func(ctx context.Context, c *kernel.Call[Tx]) (kernel.List[Entry], error) {
-		if err := visible(ctx, c, id); err != nil {
+		of, err := visible(ctx, c, id)
+		if err != nil {
 			return kernel.List[Entry]{}, err
 		}
 		found, err := c.Tx.Customers().Timeline(ctx, a.Tenant, id, w)
+		if !c.Rights.System && customerInPool(of) {
+			for i := range found {
+				found[i].mask()
+			}
+		}
 		return kernel.Cut("timeline", w, found, func(e Entry) []int64 { return []int64{e.At.UnixMicro(), e.Rank(), e.Ref.ID} }), err
 	})
 }

@@ -106,7 +106,7 @@ func (d Date) Check(field string) error {
 		return nil
 	}
 	if t, err := time.Parse(time.DateOnly, string(d)); err != nil || t.Year() < 1 {
-		return Invalidf(field, Malformed, "%q is no date of the form 2006-01-02", string(d))
+		return Invalidf(field, Malformed, "%.40q is no date of the form 2006-01-02", string(d))
 	}
 	return nil
 }

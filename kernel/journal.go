@@ -36,6 +36,7 @@ type AuditEntry struct {
 	At      time.Time       `json:"at"`
 	Before  json.RawMessage `json:"before,omitempty"`
 	After   json.RawMessage `json:"after,omitempty"`
+	Masked  bool            `json:"masked,omitempty"` // it is about what lies in a pool, and a person reads it
 }
 
 // Event is a row of the outbox as it is read back. Events of one subject are delivered in the order of Seq.
@@ -48,7 +49,8 @@ type Event struct {
 	Actor   UserID          `json:"actor"`
 	Request string          `json:"request,omitempty"`
 	At      time.Time       `json:"at"`
-	Data    json.RawMessage `json:"data,omitempty"` // what the change made of the record
+	Data    json.RawMessage `json:"data,omitempty"`   // what the change made of the record
+	Masked  bool            `json:"masked,omitempty"` // it is about what lies in a pool, and a person reads it
 }
 
 // Diff leaves of two states of one record what differs, as maps by JSON name, for [Change.Before] and [Change.After].

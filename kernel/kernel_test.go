@@ -161,6 +161,26 @@ func TestScopesSeeWhatTheyName(t *testing.T) {
 	require.False(t, s.Sees("wang", "33", 9))
 }
 
+func TestWhatConcernsTheWholeTenantNeedsAScopeOfAll(t *testing.T) {
+	for _, p := range []kernel.Permission{
+		kernel.PoolManage, kernel.PoolRecycle, kernel.TeamManage, kernel.AuditRead, kernel.ProductManage, kernel.PipelineManage,
+	} {
+		for name, short := range map[string]kernel.Scope{
+			"nothing": {}, "owners": {Owners: []kernel.UserID{"li"}}, "regions": {Regions: []string{"33"}}, "pools": {Pools: []int64{7}},
+		} {
+			scope, err := kernel.Rights{Grants: map[kernel.Permission]kernel.Scope{p: short}}.Scope(p)
+			require.ErrorIs(t, err, kernel.ErrDenied, name)
+			require.ErrorContains(t, err, "("+string(p)+"): only a role that reaches all")
+			require.Equal(t, kernel.Scope{}, scope)
+		}
+		scope, err := kernel.Rights{Grants: map[kernel.Permission]kernel.Scope{p: {All: true}}}.Scope(p)
+		require.NoError(t, err)
+		require.True(t, scope.All)
+		_, err = kernel.Rights{System: true}.Scope(p)
+		require.NoError(t, err)
+	}
+}
+
 func FuzzPage(f *testing.F) {
 	f.Add("", 0)
 	f.Add("YS8xLzI", 10)

@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -67,14 +68,20 @@ type Rights struct {
 	Subordinates []UserID             // members whose head or superior the actor is, directly or through others
 }
 
-// Scope is where the actor may use the permission; without it the error is denied, with the permission as its field.
+// Scope is where the actor may use the permission; without it the error is denied, with the permission as its field. Pools
+// with their rules, the directory, the trail, products and pipelines have no owner to whose records one could be limited, so
+// their permissions count only from a scope of all: who might manage "its own" members or pools could make itself an
+// administrator.
 func (r Rights) Scope(p Permission) (Scope, error) {
 	if r.System {
 		return Scope{All: true}, nil
 	}
 	scope, ok := r.Grants[p]
-	if !ok {
+	switch {
+	case !ok:
 		return Scope{}, &Error{Code: ErrDenied, Field: string(p)}
+	case !scope.All && slices.Contains([]Permission{PoolManage, PoolRecycle, TeamManage, AuditRead, ProductManage, PipelineManage}, p):
+		return Scope{}, &Error{Code: ErrDenied, Field: string(p), Err: errors.New("only a role that reaches all grants it")}
 	}
 	return scope, nil
 }

@@ -32,7 +32,7 @@ type AssignedMany[I RecordID] struct {
 // record's home pool (NotPoolMember) and have a place free (CapReached) unless OverrideCap is set; a record in the pool
 // must meet the pool's claim condition and not be blacklisted, an owned one may be. Its owner cannot be given it again
 // (SameOwner). What the actor may not see is not found; what it sees and has no right to is refused (NotOwner,
-// ForeignPool). The clocks begin anew.
+// ForeignPool). The clocks begin anew, and the old owner's open tasks on it go to the new one.
 func (s *Service[I]) Assign(ctx context.Context, a kernel.Actor, id I, to kernel.UserID, opts *AssignOptions) error {
 	const op = "pool.Assign"
 	_, err := s.assignMany(ctx, a, op, []I{id}, to, AllOrNothing, opts)
@@ -166,7 +166,9 @@ func (s *Service[I]) giver(ctx context.Context, c *kernel.Call[Tx], records []Re
 	}
 	counters, err := c.Tx.Counters(string(s.kind)).Lock(ctx, c.Actor.Tenant, users...)
 	if i := slices.IndexFunc(counters, func(m customer.Counter) bool { return m.User == to }); i >= 0 {
-		g.counter = counters[i]
+		if g.counter = counters[i]; g.counter.Closed { // it was made inactive after its membership was read
+			g.member = nil
+		}
 	}
 	return g, err
 }

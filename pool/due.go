@@ -29,19 +29,7 @@ func DueAt(rules []SweepRule, f condition.Facts, locked, now time.Time, days con
 	if f.OwnedSince.IsZero() {
 		return nil
 	}
-	turns := []time.Time{f.OwnedSince} // what was before it is not this owner's
-	if locked.After(f.OwnedSince) {
-		turns = append(turns, locked)
-	}
-	for _, r := range rules {
-		for _, test := range dayTests(r.Parsed.Root(), nil) {
-			if at, ok := test.Turn(&f, days); ok && at.After(f.OwnedSince) {
-				turns = append(turns, at)
-			}
-		}
-	}
-	slices.SortFunc(turns, time.Time.Compare)
-	turns = slices.CompactFunc(turns, time.Time.Equal)
+	turns := turnsOf(rules, f, locked, days)
 	var due *Due
 	for i, at := range turns {
 		switch w := winner(rules, f, at, days); {
@@ -55,6 +43,23 @@ func DueAt(rules []SweepRule, f condition.Facts, locked, now time.Time, days con
 		}
 	}
 	return nil
+}
+
+// turnsOf are the instants at which what rules say of an owned record may change, in order.
+func turnsOf(rules []SweepRule, f condition.Facts, locked time.Time, days condition.Counting) []time.Time {
+	turns := []time.Time{f.OwnedSince} // what was before it is not this owner's
+	if locked.After(f.OwnedSince) {
+		turns = append(turns, locked)
+	}
+	for _, r := range rules {
+		for _, test := range dayTests(r.Parsed.Root(), nil) {
+			if at, ok := test.Turn(&f, days); ok && at.After(f.OwnedSince) {
+				turns = append(turns, at)
+			}
+		}
+	}
+	slices.SortFunc(turns, time.Time.Compare)
+	return slices.CompactFunc(turns, time.Time.Equal)
 }
 
 // newSweep makes a sweep of the enabled rules of a pool, which stand in the order in which they win; of those that

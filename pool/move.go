@@ -23,9 +23,9 @@ type MovedMany[I RecordID] struct {
 // MoveToPool makes a pool (0: the default one) the home of at most 10,000 records, owned or not, in one transaction, with
 // a line of the operation log each. Owner, follow-up clocks, lock and the instant from which protection and cool-down count
 // stay as they are; from now on the new home's settings and rules apply, to an owned record only if its owner belongs to
-// it. It needs the permission pool.manage, or an administrator of both pools; of a record whose pool the actor does not
-// administer it is refused (NotAdmin), or not found if the actor may not see it. A record that is at home there already is
-// refused (SamePool).
+// it. It needs the permission pool.manage, from a role that reaches all, or an administrator of both pools; of a record
+// whose pool the actor does not administer it is refused (NotAdmin), or not found if the actor may not see it. A record
+// that is at home there already is refused (SamePool).
 func (s *Service[I]) MoveToPool(ctx context.Context, a kernel.Actor, ids []I, to ID, how Several, opts *MoveOptions) (res MovedMany[I], err error) {
 	const op = "pool.MoveToPool"
 	var o MoveOptions
@@ -35,15 +35,15 @@ func (s *Service[I]) MoveToPool(ctx context.Context, a kernel.Actor, ids []I, to
 	if err := kernel.FirstError(kernel.CheckItems("ids", len(ids)), kernel.CheckLine("reason", o.Reason, 100), kernel.CheckText("note", o.Note, 500)); err != nil {
 		return res, kernel.Wrap(op, err)
 	}
-	rights, scope, err := s.core.Enter(ctx, a, kernel.PoolManage)
+	rights, _, err := s.core.Enter(ctx, a, kernel.PoolManage)
 	missing, _ := errors.AsType[*kernel.Error](err)
 	if err != nil && (missing == nil || missing.Field != string(kernel.PoolManage)) {
 		return res, kernel.Wrap(op, err)
 	}
-	m := mover{kind: s.kind, scope: scope, missing: err}
+	m := mover{kind: s.kind, missing: err}
 	var all MovedMany[I]
 	err = s.core.Unit(ctx, kernel.Write, func(ctx context.Context, tx Tx) error {
-		c := &kernel.Call[Tx]{Tx: tx, Actor: a, Now: s.core.Clock.Now(), Rights: rights, Scope: scope}
+		c := &kernel.Call[Tx]{Tx: tx, Actor: a, Now: s.core.Clock.Now(), Rights: rights}
 		res, err = kernel.Once(ctx, c, op, []any{ids, to, how, o}, func(ctx context.Context, c *kernel.Call[Tx]) (MovedMany[I], error) {
 			res, err := s.moveLocked(ctx, c, m, ids, to, how, o)
 			all = res
@@ -108,8 +108,7 @@ func (s *Service[I]) moveLocked(
 type mover struct {
 	kind    Kind
 	to      ID
-	scope   kernel.Scope // of pool.manage
-	missing error        // the permission, if the actor lacks it
+	missing error // the permission, if the actor lacks it
 	sees    kernel.Scope
 	belongs map[ID]Member
 	records map[int64]Record
@@ -118,7 +117,7 @@ type mover struct {
 func (m *mover) decide(id int64) kernel.Reason {
 	x, ok := m.records[id]
 	mine, belongs := m.belongs[x.PoolID]
-	may := mine.Admin || m.missing == nil && m.scope.Sees(x.OwnerID, x.Region, int64(x.PoolID))
+	may := mine.Admin || m.missing == nil
 	visible := m.sees.Sees(x.OwnerID, x.Region, int64(x.PoolID)) || belongs && x.OwnerID == ""
 	switch {
 	case !ok, !may && !visible:

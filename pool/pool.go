@@ -64,6 +64,9 @@ type Settings struct {
 	Counting Counting `json:"counting"`
 	// Calendar is what working days are counted by; 0 is none, which CountWorking refuses.
 	Calendar team.CalendarID `json:"calendar,omitempty"`
+	// AssignNew gives a new record of this pool that nobody owns to a member by the territories, in the transaction that makes
+	// it. Defaults to leaving it in the pool.
+	AssignNew bool `json:"assign_new,omitempty"`
 }
 
 // DefaultSettings are 7 days of protection and 30 days of cool-down.
@@ -145,6 +148,7 @@ func (p Policy) numbers() map[string]int {
 type Limits struct {
 	Cap        *int `json:"cap,omitempty"`
 	DailyQuota *int `json:"daily_quota,omitempty"`
+	OpenLimit  *int `json:"open_limit,omitempty"`
 }
 
 // inField names the field of the input that an error is about.

@@ -8,7 +8,7 @@ import (
 )
 
 // Pools is the use cases of the pools of one kind, their members, rules and limits. Changes need the permission
-// pool.manage, reading the permission team.read.
+// pool.manage, from a role that reaches all; reading the permission team.read.
 type Pools struct {
 	kind Kind
 	core kernel.Service[Tx]
@@ -218,7 +218,7 @@ func (s *Pools) SetPolicy(ctx context.Context, a kernel.Actor, p Policy) error {
 func (s *Pools) SetLimits(ctx context.Context, a kernel.Actor, user kernel.UserID, l Limits) error {
 	const op = "pool.Pools.SetLimits"
 	err := kernel.CheckName("user", string(user), 200)
-	for field, n := range map[string]*int{"cap": l.Cap, "daily_quota": l.DailyQuota} {
+	for field, n := range map[string]*int{"cap": l.Cap, "daily_quota": l.DailyQuota, "open_limit": l.OpenLimit} {
 		if n != nil && (*n < 0 || *n > 1_000_000) {
 			err = kernel.FirstError(err, kernel.Invalidf(field, kernel.OutOfRange, "0 to 1,000,000"))
 		}
@@ -243,12 +243,15 @@ func (s *Pools) SetLimits(ctx context.Context, a kernel.Actor, user kernel.UserI
 	return err
 }
 
-// Counter returns how many places and claims of the day the actor has in use, and its limits.
+// Counter returns how many places, claims and openings of the day the actor has in use, and its limits.
 func (s *Service[I]) Counter(ctx context.Context, a kernel.Actor) (customer.Counter, error) {
 	return kernel.Ask(ctx, &s.core, a, "pool.Counter", kernel.PoolClaim, func(ctx context.Context, c *kernel.Call[Tx]) (customer.Counter, error) {
 		m, err := c.Tx.Pool(s.kind).Counter(ctx, a.Tenant, a.User)
 		if m.ClaimsDay != c.Today() {
 			m.ClaimsDay, m.ClaimsUsed = c.Today(), 0
+		}
+		if m.OpensDay != c.Today() {
+			m.OpensDay, m.OpensUsed = c.Today(), 0
 		}
 		return m, err
 	})
@@ -258,12 +261,25 @@ func (s *Service[I]) Counter(ctx context.Context, a kernel.Actor) (customer.Coun
 func (s *Service[I]) Log(ctx context.Context, a kernel.Actor, f customer.OperationFilter, p kernel.Page) (kernel.List[customer.Operation], error) {
 	const op = "pool.Log"
 	w, err := p.Open("operations", 1)
-	if err := kernel.FirstError(err, kernel.CheckLine("actor", string(f.Actor), 200), kernel.CheckLine("owner", string(f.Owner), 200),
-		kernel.CheckInstant("from", f.From), kernel.CheckInstant("to", f.To)); err != nil {
+	errs := []error{
+		err, kernel.CheckLine("actor", string(f.Actor), 200), kernel.CheckLine("owner", string(f.Owner), 200),
+		kernel.CheckInstant("from", f.From), kernel.CheckInstant("to", f.To), kernel.CheckItems("actions", len(f.Actions)),
+	}
+	for _, action := range f.Actions {
+		errs = append(errs, kernel.CheckLine("actions", string(action), 50))
+	}
+	if err := kernel.FirstError(errs...); err != nil {
 		return kernel.List[customer.Operation]{}, kernel.Wrap(op, err)
 	}
 	return kernel.Ask(ctx, &s.core, a, op, kernel.CustomerRead, func(ctx context.Context, c *kernel.Call[Tx]) (kernel.List[customer.Operation], error) {
 		found, err := c.Tx.Operations(string(s.kind)).List(ctx, a.Tenant, c.Scope, f, w)
+		for i := range found {
+			if o := &found[i]; o.Masked && !c.Rights.System {
+				o.Mask()
+			} else {
+				o.Masked = false
+			}
+		}
 		return kernel.Cut("operations", w, found, func(o customer.Operation) []int64 { return []int64{o.ID} }), err
 	})
 }

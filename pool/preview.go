@@ -38,7 +38,7 @@ type PreviewRow[I RecordID] struct {
 // Preview is a dry run: it changes nothing and says what Recycle would do, by the same statements. With rules it says what
 // these would do, saved or not, all taken as enabled and as all that their pools have (PoolID 0 is the default pool);
 // other pools are left out. Without rules it asks the enabled ones of all pools. The page is that of Rows. It needs the
-// permission pool.recycle.
+// permission pool.recycle, from a role that reaches all.
 func (s *Service[I]) Preview(ctx context.Context, a kernel.Actor, rules []Rule, page kernel.Page) (Preview[I], error) {
 	const op = "pool.Preview"
 	w, err := page.Open("preview", 2)

@@ -76,8 +76,8 @@ func (o *RecycleOptions) check() error {
 // record either owned or released with its one line of the log; run again, it goes on; of two runs at once none releases
 // a record that the other has. A record that is followed up, claimed or transferred while the run goes is judged as it is
 // then. Only records of active members of their home pool are recycled: a pool without members recycles nobody. What the
-// run did until an error or a cancelled context is in the report. It needs the permission pool.recycle; inside a host's
-// transaction it is refused.
+// run did until an error or a cancelled context is in the report. It needs the permission pool.recycle, from a role that
+// reaches all; inside a host's transaction it is refused.
 func (s *Service[I]) Recycle(ctx context.Context, a kernel.Actor, opts *RecycleOptions) (report Report, err error) {
 	const op = "pool.Recycle"
 	var o RecycleOptions

@@ -49,7 +49,7 @@ type Refusal struct {
 	Ref    kernel.Ref    `json:"ref"`
 	Reason kernel.Reason `json:"reason"`
 	Until  time.Time     `json:"until,omitzero"`  // when time lifts it
-	Limit  int           `json:"limit,omitempty"` // the cap or quota
+	Limit  int           `json:"limit,omitempty"` // the cap, quota or open limit
 	By     kernel.UserID `json:"by,omitempty"`    // the owner of what is taken, if the actor may see that
 }
 
@@ -62,7 +62,7 @@ func (r *Refusal) Error() string {
 	if !r.Until.IsZero() {
 		s += " until " + r.Until.Format(time.RFC3339Nano)
 	}
-	if r.Reason == CapReached || r.Reason == QuotaUsed {
+	if r.Reason == CapReached || r.Reason == QuotaUsed || r.Reason == OpenLimit {
 		s += fmt.Sprintf(" (limit %d)", r.Limit)
 	}
 	return s

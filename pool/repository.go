@@ -66,6 +66,9 @@ type Swept struct {
 // Repository works on the records of one kind. Every call is a fixed number of statements, whatever the number of
 // records; records are locked in the order of their ids and before any counter.
 type Repository interface {
+	SweepRepository
+	OpenRepository
+
 	// Claim must give the record to o.By with every consequence, or return ErrLost with nothing done. It must test, in
 	// the statement that takes the record, that the claimer is an active member of the tenant and of the record's pool,
 	// and decide cap and quota on the counter row that it locks. A pool with a claim condition may be answered ErrLost.
@@ -79,6 +82,9 @@ type Repository interface {
 	// Exposed must return the ids of those of the records whose owner is an active member of their home pool, so that its
 	// rules apply.
 	Exposed(ctx context.Context, t kernel.TenantID, ids ...int64) ([]int64, error)
+	// Stand must return a living record as it is, without a lock, its home pool, and whether the user, an active member,
+	// belongs to that; nil when there is no such record.
+	Stand(ctx context.Context, t kernel.TenantID, user kernel.UserID, id int64) (*Stand, error)
 	// Counter must return the member's counter without a lock; with the tenant's limits when there is no row yet.
 	Counter(ctx context.Context, t kernel.TenantID, user kernel.UserID) (customer.Counter, error)
 	// Move see Move.
@@ -91,10 +97,20 @@ type Repository interface {
 	// RehomeDeleted must do it for at most a number of deleted records, silently, and return how many; into may be 0 for the
 	// default pool.
 	RehomeDeleted(ctx context.Context, t kernel.TenantID, from, into ID, atMost int) (int, error)
+	// InPool must return ids, beyond an id, of records that lie in the pool, at most a number, in order.
+	InPool(ctx context.Context, t kernel.TenantID, home ID, after int64, atMost int) ([]int64, error)
+	// Give see Giving.
+	Give(ctx context.Context, g Giving) error
 	// Locked must count the locks of an owner that have not run out, but for one record.
 	Locked(ctx context.Context, t kernel.TenantID, owner kernel.UserID, now time.Time, but int64) (int, error)
 	// SetLock see LockChange.
 	SetLock(ctx context.Context, l LockChange) error
+	// OwnedBy must return ids, beyond an id, of records that the member owns, at most a number, in order.
+	OwnedBy(ctx context.Context, t kernel.TenantID, owner kernel.UserID, after int64, atMost int) ([]int64, error)
+}
+
+// SweepRepository finds and takes what the rules say is due.
+type SweepRepository interface {
 	// Owned must count the tenant's records that have an owner.
 	Owned(ctx context.Context, t kernel.TenantID) (int, error)
 	// Due must count the records that the sweep would release now.
@@ -103,6 +119,22 @@ type Repository interface {
 	Candidates(ctx context.Context, s Sweep, after int64, atMost int) ([]int64, error)
 	// Release must release those of the records that are due now, leave out those that others hold, and tell which.
 	Release(ctx context.Context, s Sweep, ids ...int64) ([]Swept, error)
+}
+
+// OpenRepository keeps who opened which record on which day.
+type OpenRepository interface {
+	// Open must note that a member opens a record that Lock returned, and raise the counter of its day; false, and nothing, when
+	// it is noted already. At the limit, decided on the counter row that it locks, it must return ErrLost.
+	Open(ctx context.Context, o Opening) (first bool, err error)
+	// PurgeOpens must delete what Open noted on days before one, at most a number, and return how many.
+	PurgeOpens(ctx context.Context, t kernel.TenantID, before kernel.Date, atMost int) (int, error)
+}
+
+// Stand is what a refusal of a claim is judged by.
+type Stand struct {
+	Record  Record
+	Pool    *Pool
+	Belongs bool
 }
 
 // PoolRepository keeps the pools of one kind, their members and rules.
@@ -149,13 +181,63 @@ type PolicyRepository interface {
 	SetLimits(ctx context.Context, t kernel.TenantID, user kernel.UserID, l Limits) (Limits, error)
 }
 
+// TerritoryGift is who gets which record, and what the operation log says of the territory.
+type TerritoryGift struct {
+	Record    Record
+	To        kernel.UserID
+	Territory TerritoryID
+	Rule      string
+}
+
+// Giving gives records that lie in their pools to members by territories, with operation log, audit and events, and notes on
+// the counters the places and when each member last got one. The records are locked, and so are the counters of all who get
+// one.
+type Giving struct {
+	By    kernel.Actor
+	Now   time.Time
+	Gifts []TerritoryGift
+}
+
+// Staff is which members territories may give to.
+type Staff struct {
+	Of     map[team.DepartmentID][]kernel.UserID // the active members of a department and of all below it
+	Active map[kernel.UserID]bool                // all active members that were asked for, by name or by department
+}
+
+// TerritoryRepository keeps the territories of one kind.
+type TerritoryRepository interface {
+	// Put must write the territory over the one of its id, or give it an id; false when the name is taken.
+	Put(ctx context.Context, t kernel.TenantID, x *Territory) (bool, error)
+	// Get must return the territory, or nil.
+	Get(ctx context.Context, t kernel.TenantID, id TerritoryID) (*Territory, error)
+	// List must return w.Limit+1 territories at most, by id.
+	List(ctx context.Context, t kernel.TenantID, w kernel.Window) ([]*Territory, error)
+	// Delete must delete the territory.
+	Delete(ctx context.Context, t kernel.TenantID, id TerritoryID) error
+	// Staff see Staff; one statement for all departments and users.
+	Staff(ctx context.Context, t kernel.TenantID, departments []team.DepartmentID, users []kernel.UserID) (Staff, error)
+	// Belonging must return which of the users are active members of each of the pools.
+	Belonging(ctx context.Context, t kernel.TenantID, pools []ID, users []kernel.UserID) (map[ID]map[kernel.UserID]bool, error)
+}
+
 // Tx is what this module needs of a transaction.
 type Tx interface {
 	kernel.Tx
 	Pool(k Kind) Repository
 	Pools(k Kind) PoolRepository
+	Histories(k Kind) HistoryRepository
+	Patterns(k Kind) PatternRepository
 	Policies(k Kind) PolicyRepository
+	Territories(k Kind) TerritoryRepository
+	Dues(k Kind) DueRepository
+	Private(k Kind) PrivateRepository
 	Calendars() team.CalendarRepository
+	Customers() customer.Repository
+	Contacts() customer.ContactRepository
+	Addresses() customer.AddressRepository
+	Interactions() customer.InteractionRepository
+	Members() team.MemberRepository
+	Departments() team.DepartmentRepository
 	Counters(kind string) customer.CounterRepository
 	Operations(kind string) customer.OperationRepository
 }

@@ -15,7 +15,9 @@ type RecordID interface{ ~int64 }
 
 // Service is the pool of one kind of record.
 type Service[I RecordID] struct {
-	Pools *Pools // the pools themselves, their members and rules
+	Pools       *Pools       // the pools themselves, their members and rules
+	Territories *Territories // which members get records that nobody owns
+	Patterns    *Patterns[I] // how members use the pool
 
 	kind Kind
 	core kernel.Service[Tx]
@@ -23,7 +25,8 @@ type Service[I RecordID] struct {
 
 // NewService is for crm.New.
 func NewService[I RecordID](k Kind, core kernel.Service[Tx]) *Service[I] {
-	return &Service[I]{&Pools{k, core}, k, core}
+	pools := &Pools{k, core}
+	return &Service[I]{pools, &Territories{k, core, pools}, &Patterns[I]{k, core}, k, core}
 }
 
 // Refused is one record of a call that takes many, and why it was left as it is.
@@ -92,15 +95,8 @@ func (s *Service[I]) claimAtOnce(ctx context.Context, a kernel.Actor, rights ker
 	// A fresh unit of work: the first one is undone, and only now is the reason worth a read.
 	err = s.core.Unit(ctx, kernel.Read, func(ctx context.Context, tx Tx) error {
 		c := &kernel.Call[Tx]{Tx: tx, Actor: a, Now: now, Rights: rights}
-		records, err := tx.Pool(s.kind).Look(ctx, a.Tenant, int64(id))
+		judge, err := s.judgeOne(ctx, c, int64(id))
 		if err != nil {
-			return err
-		}
-		judge, err := s.judge(ctx, c, records)
-		if err != nil {
-			return err
-		}
-		if judge.counter, err = tx.Pool(s.kind).Counter(ctx, a.Tenant, a.User); err != nil {
 			return err
 		}
 		if no := judge.refuse(int64(id)); no != nil {
@@ -151,7 +147,9 @@ func (s *Service[I]) claimLocked(ctx context.Context, c *kernel.Call[Tx], ids []
 	if err != nil {
 		return res, err
 	}
-	judge.counter = counters[0]
+	if judge.counter = counters[0]; judge.counter.Closed { // the claimer was made inactive after its membership was read
+		judge.belongs = nil
+	}
 	mv := Move{Action: customer.Claimed, By: c.Actor, Now: c.Now, Day: c.Today(), To: c.Actor.User}
 	for _, id := range ids {
 		if no := judge.refuse(int64(id)); no != nil {
@@ -239,6 +237,34 @@ func (s *Service[I]) judge(ctx context.Context, c *kernel.Call[Tx], records []Re
 			return nil, err
 		}
 		j.days, err = countings(ctx, c.Tx, c.Actor.Tenant, c.Rights.Zone, found...)
+	}
+	return j, err
+}
+
+// judgeOne is judge for a record that a claim has just lost, in one read where it is taken, and two where it is not: places
+// and quota tell nothing of a taken one.
+func (s *Service[I]) judgeOne(ctx context.Context, c *kernel.Call[Tx], id int64) (*judge, error) {
+	is, err := c.Tx.Pool(s.kind).Stand(ctx, c.Actor.Tenant, c.Actor.User, id)
+	if err != nil {
+		return nil, err
+	}
+	j := &judge{
+		kind: s.kind, by: c.Actor.User, base: Attempt{By: c.Actor.User, Now: c.Now, Zone: c.Rights.Zone},
+		records: map[int64]Record{}, pools: map[ID]*Pool{}, belongs: map[ID]Member{},
+	}
+	j.sees, _ = c.Rights.Scope(kernel.CustomerRead) // without it: nothing
+	if is == nil {
+		return j, nil
+	}
+	if is.Record.OwnerID == "" && is.Pool.ClaimCondition != "" {
+		if j, err = s.judge(ctx, c, []Record{is.Record}); err != nil {
+			return nil, err
+		}
+	} else if j.records[id], j.pools[is.Pool.ID] = is.Record, is.Pool; is.Belongs {
+		j.belongs[is.Pool.ID] = Member{User: c.Actor.User}
+	}
+	if is.Record.OwnerID == "" {
+		j.counter, err = c.Tx.Pool(s.kind).Counter(ctx, c.Actor.Tenant, c.Actor.User)
 	}
 	return j, err
 }

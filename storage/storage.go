@@ -32,6 +32,7 @@ type Tx interface {
 	pool.Tx
 	sales.Tx
 	team.Tx
+	Verify() VerifyRepository
 }
 
 // Store is a database that can run units of work.
@@ -50,6 +51,7 @@ type Store interface {
 	// Migrate must bring the tables to the version of this library, each migration in a transaction of its own: applied
 	// whole or not at all, whoever else migrates at the same time, and whenever it is killed.
 	Migrate(ctx context.Context) error
-	// MigrateDown must take back the migrations above a version, newest first; 0 takes everything away.
+	// MigrateDown must take back the migrations above a version, newest first; 0 takes everything away. What the Store keeps
+	// of the tables in memory must go with them; other processes must have stopped, or begin anew.
 	MigrateDown(ctx context.Context, version int) error
 }

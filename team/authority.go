@@ -2,7 +2,6 @@ package team
 
 import (
 	"context"
-	"errors"
 	"maps"
 	"slices"
 	"sync"
@@ -157,28 +156,12 @@ func copied(r kernel.Rights) kernel.Rights {
 	return r
 }
 
-// wholeTenant refuses a permission that a role with a shorter reach grants. The directory, roles and the trail have no
-// owner whose records one could be limited to: a head of department who might manage "its own" members could make itself
-// an administrator.
-func wholeTenant(c *kernel.Call[Tx], p kernel.Permission) error {
-	if c.Scope.All {
-		return nil
-	}
-	return &kernel.Error{Code: kernel.ErrDenied, Field: string(p), Err: errors.New("only a role that reaches all grants it")}
-}
-
 // manage runs a change of the team, after which no right that was read before is trusted.
 func manage[R any](ctx context.Context, core *kernel.Service[Tx], cache *Cache, a kernel.Actor, op string, input any,
 	fn func(ctx context.Context, c *kernel.Call[Tx]) (R, error),
 ) (R, error) {
 	defer cache.Empty()
-	return kernel.Do(ctx, core, a, op, kernel.TeamManage, input, func(ctx context.Context, c *kernel.Call[Tx]) (R, error) {
-		if err := wholeTenant(c, kernel.TeamManage); err != nil {
-			var none R
-			return none, err
-		}
-		return fn(ctx, c)
-	})
+	return kernel.Do(ctx, core, a, op, kernel.TeamManage, input, fn)
 }
 
 // manageTree is manage for what concerns the department tree or roles: such changes of a tenant wait for each other.

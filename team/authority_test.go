@@ -51,7 +51,7 @@ func open(g *Grantee) (*house, *Authority, *Service) {
 	h := &house{now: noon, grantee: func() (*Grantee, error) { return g, nil }}
 	cache := NewCache(5 * time.Second)
 	authority := NewAuthority(h.unit, h.clock, cache, false)
-	return h, authority, NewService(kernel.Service[Tx]{Unit: h.unit, Authority: authority, Clock: h.clock}, cache)
+	return h, authority, NewService(kernel.Service[Tx]{Unit: h.unit, Authority: authority, Clock: h.clock}, cache, nil)
 }
 
 var (

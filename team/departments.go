@@ -123,8 +123,8 @@ func saveDepartments(ctx context.Context, c *kernel.Call[Tx], cur, next []*Depar
 	return len(changed), moved, c.Record(ctx, changes...)
 }
 
-// Delete deletes a department that has neither members, active or not, nor departments below it, and that no pool's list
-// of members names; otherwise it is refused (reason InUse).
+// Delete deletes a department that has neither members, active or not, nor departments below it, that no pool's list
+// of members names, and that is the team of no territory; otherwise it is refused (reason InUse).
 func (s *Departments) Delete(ctx context.Context, a kernel.Actor, id DepartmentID) error {
 	const op = "team.Departments.Delete"
 	_, err := manageTree(ctx, &s.core, s.cache, a, op, id, func(ctx context.Context, c *kernel.Call[Tx]) (kernel.None, error) {

@@ -149,10 +149,17 @@ func departmentsOf(ctx context.Context, c *kernel.Call[Tx], ms []*Member) (map[D
 
 // Get returns a member, active or not.
 func (s *Members) Get(ctx context.Context, a kernel.Actor, user kernel.UserID) (*Member, error) {
-	return kernel.Ask(ctx, &s.core, a, "team.Members.Get", kernel.TeamRead, func(ctx context.Context, c *kernel.Call[Tx]) (*Member, error) {
+	const op = "team.Members.Get"
+	if err := checkUser(user); err != nil {
+		return nil, kernel.Wrap(op, err)
+	}
+	return kernel.Ask(ctx, &s.core, a, op, kernel.TeamRead, func(ctx context.Context, c *kernel.Call[Tx]) (*Member, error) {
 		return oneMember(c.Tx.Members().Get(ctx, a.Tenant, user))
 	})
 }
+
+// checkUser refuses what no user is called: it could not even be looked for.
+func checkUser(user kernel.UserID) error { return kernel.CheckLine("user", string(user), 200) }
 
 func oneMember(found []*Member, err error) (*Member, error) {
 	if err == nil && len(found) == 0 {
@@ -200,7 +207,8 @@ func (s *Members) Update(ctx context.Context, a kernel.Actor, m Member) (*Member
 	})
 }
 
-// Deactivate stops a member from acting at once, in every process as far as claims go; its customers stay where they are.
+// Deactivate stops a member from acting at once, in every process as far as claims go; its customers stay where they are
+// until somebody hands them over (crm.HandOver).
 func (s *Members) Deactivate(ctx context.Context, a kernel.Actor, user kernel.UserID) error {
 	_, err := s.change(ctx, a, "team.Members.Deactivate", user, user, func(_ context.Context, c *kernel.Call[Tx], cur *Member) error {
 		if cur.Active() {
@@ -223,6 +231,9 @@ func (s *Members) Activate(ctx context.Context, a kernel.Actor, user kernel.User
 func (s *Members) change(ctx context.Context, a kernel.Actor, op string, user kernel.UserID, input any,
 	edit func(ctx context.Context, c *kernel.Call[Tx], cur *Member) error,
 ) (*Member, error) {
+	if err := checkUser(user); err != nil {
+		return nil, kernel.Wrap(op, err)
+	}
 	written, err := s.write(ctx, a, op, input, func(ctx context.Context, c *kernel.Call[Tx]) ([]*Member, error) {
 		cur, err := oneMember(c.Tx.Members().Lock(ctx, a.Tenant, user))
 		if err != nil {

@@ -70,8 +70,8 @@ type DepartmentRepository interface {
 	ByKey(ctx context.Context, t kernel.TenantID, keys ...string) ([]*Department, error)
 	// Update must write all columns of departments as given, and return the indexes of those whose key is taken.
 	Update(ctx context.Context, t kernel.TenantID, ds ...*Department) (taken []int, err error)
-	// Delete must delete departments that have neither members nor departments below and are in no pool's list of members,
-	// and return the ids of the others.
+	// Delete must delete departments that have neither members nor departments below, are in no pool's list of members and
+	// the team of no territory, and return the ids of the others.
 	Delete(ctx context.Context, t kernel.TenantID, ids ...DepartmentID) (used []DepartmentID, err error)
 	// Rebuild must derive who is below whom from the parents. A department that is below itself is invalid with reason
 	// Cycle, a tree deeper than MaxDepth with TooMany.
@@ -113,9 +113,17 @@ type TrailFilter struct {
 	To      time.Time     // before
 }
 
+// ByTime tells that a span of time is wanted and nothing else: pages of the audit trail are then in the order of time and id.
+// Ids alone would lead past all that is newer than the span, however much that is.
+func (f TrailFilter) ByTime() bool {
+	return f.Subject == (kernel.Ref{}) && f.Actor == "" && len(f.Types) == 0 && (!f.From.IsZero() || !f.To.IsZero())
+}
+
 // TrailRepository reads the audit trail and the outbox, and keeps the outcomes of requests.
 type TrailRepository interface {
-	// Audit must return w.Limit+1 rows at most, newest first, by id.
+	// Audit must return w.Limit+1 rows at most, newest first: by time and id where f.ByTime, whose window has both (the time in
+	// microseconds), else by id. Masked must tell
+	// whether the customer that a row belongs to lies in a pool, here, in Events and in RelayRepository.Dead.
 	Audit(ctx context.Context, t kernel.TenantID, f TrailFilter, w kernel.Window) ([]kernel.AuditEntry, error)
 	// Events must return w.Limit+1 events at most: of one subject in the order of seq, else in the order of ids.
 	Events(ctx context.Context, t kernel.TenantID, f TrailFilter, w kernel.Window) ([]kernel.Event, error)

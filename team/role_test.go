@@ -1,6 +1,7 @@
 package team
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -41,6 +42,10 @@ func TestEveryReachOfEveryPermission(t *testing.T) {
 				if other != p {
 					require.ErrorIs(t, err, kernel.ErrDenied, "%s with only %s", other, p)
 					require.Equal(t, kernel.Scope{}, scope)
+					continue
+				}
+				if whole := slices.Contains([]Permission{PoolManage, PoolRecycle, TeamManage, AuditRead}, p); whole && reach != ReachAll {
+					require.ErrorIs(t, err, kernel.ErrDenied, "%s, %s", reach, p)
 					continue
 				}
 				require.NoError(t, err)

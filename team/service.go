@@ -22,9 +22,9 @@ type Service struct {
 }
 
 // NewService is for crm.New.
-func NewService(core kernel.Service[Tx], cache *Cache) *Service {
+func NewService(core kernel.Service[Tx], cache *Cache, mask Mask) *Service {
 	return &Service{
-		&Members{core, cache}, &Departments{core, cache}, &Roles{core, cache}, &Calendars{core, cache}, &Trail{core}, &Relay{core}, core, cache,
+		&Members{core, cache}, &Departments{core, cache}, &Roles{core, cache}, &Calendars{core, cache}, &Trail{core, mask}, &Relay{core, mask}, core, cache,
 	}
 }
 

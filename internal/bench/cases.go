@@ -14,7 +14,9 @@ import (
 )
 
 // cases are all kinds of work, reads before writes.
-func cases() []benchCase { return slices.Concat(readCases(), listCases(), writeCases(), manyCases()) }
+func cases() []benchCase {
+	return slices.Concat(readCases(), listCases(), warningCases(), writeCases(), loadCases(), manyCases())
+}
 
 func readCases() []benchCase {
 	get := func(b *bench, c *contestant) operation {

@@ -22,6 +22,14 @@ type contestant struct {
 	followUp func(ctx context.Context, w who, x *customer.Interaction) error
 	// recycle releases all customers of a tenant that are due, in batches, and tells how many.
 	recycle func(ctx context.Context, tenant int) (int, error)
+	// sweep only finds them: the query of a sweep by itself, for what is compared with it.
+	sweep func(ctx context.Context, tenant int) error
+
+	// claimMany claims many of one tenant for one member, all or none.
+	claimMany func(ctx context.Context, w who, ids []int64) error
+
+	// rows releases a number of a tenant's due customers, each in a transaction of its own.
+	rows func(ctx context.Context, tenant, n int) error
 
 	close func() error
 
@@ -44,11 +52,14 @@ const raw = "raw"
 
 // contestants opens all of them, also those before one that fails. A new one is a file with a function like these.
 func contestants(ctx context.Context, e engine, d *data) ([]*contestant, error) {
-	all := make([]*contestant, 0, 2)
-	for _, open := range []func(context.Context, engine, *data) (*contestant, error){openRaw, openCRM} {
+	all := make([]*contestant, 0, 6)
+	for _, open := range []func(context.Context, engine, *data) (*contestant, error){openRaw, openCRM, openGORM, openBun, openTx, openGroup} {
 		c, err := open(ctx, e, d)
 		if err != nil {
 			return all, err
+		}
+		if c == nil { // not on this engine
+			continue
 		}
 		all = append(all, c)
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/openseas/crm/customer"
 	"github.com/openseas/crm/kernel"
 	"github.com/openseas/crm/pool"
+	"github.com/openseas/crm/storage/sqlite"
 )
 
 // openCRM is this library, as the quick start opens it. Its clock stands still, so rights that are read once stay kept.
@@ -39,6 +40,37 @@ func openCRM(ctx context.Context, e engine, _ *data) (*contestant, error) {
 		recycle: func(ctx context.Context, tenant int) (int, error) {
 			report, err := c.Pool.Recycle(ctx, boss(tenant), &pool.RecycleOptions{})
 			return report.Released, err
+		},
+		claimMany: func(ctx context.Context, w who, ids []int64) error {
+			all := make([]customer.ID, len(ids))
+			for i, id := range ids {
+				all[i] = customer.ID(id)
+			}
+			_, err := c.Pool.ClaimMany(ctx, w.actor(), all, crm.AllOrNothing)
+			return err
+		},
+		close: db.Close,
+	}, nil
+}
+
+// openGroup is this library with group commit, for what that changes.
+func openGroup(ctx context.Context, e engine, _ *data) (*contestant, error) {
+	if e.pg {
+		return nil, nil //nolint:nilnil // there is none
+	}
+	db, err := e.open()
+	if err != nil {
+		return nil, err
+	}
+	c, err := crm.New(ctx, sqlite.New(db, &sqlite.Options{GroupCommit: true}), &crm.Options{Clock: clock})
+	if err != nil {
+		return nil, err
+	}
+	return &contestant{
+		name:  "group",
+		claim: func(ctx context.Context, w who, id int64) error { return c.Pool.Claim(ctx, w.actor(), customer.ID(id)) },
+		followUp: func(ctx context.Context, w who, x *customer.Interaction) error {
+			return c.Customers.Interactions.Add(ctx, w.actor(), x)
 		},
 		close: db.Close,
 	}, nil

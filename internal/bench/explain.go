@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,7 +34,7 @@ type planner struct {
 	plans []plan
 }
 
-// plans runs every call of the CRM that explainCalls lists, without a trace, and returns how its statements were answered.
+// plans runs every call of the CRM that explainCalls and trailLists list, without a trace, and returns how its statements were answered.
 func plans(ctx context.Context, e engine, d *data) ([]plan, error) {
 	conn, err := e.connector()
 	if err != nil {
@@ -55,7 +56,7 @@ func plans(ctx context.Context, e engine, d *data) ([]plan, error) {
 	if err := x.find(ctx); err != nil {
 		return nil, err
 	}
-	for _, c := range explainCalls {
+	for _, c := range slices.Concat(explainCalls, warningCalls, trailLists()) {
 		p.call = "" // the first time is for rights and tenants, which are read once
 		if err := c.do(ctx, x); err != nil {
 			return nil, fmt.Errorf("%s: %w", c.name, err)

@@ -5,10 +5,13 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
+	"time"
 
 	"github.com/openseas/crm"
 	"github.com/openseas/crm/customer"
 	"github.com/openseas/crm/pool"
+	"github.com/openseas/crm/team"
 )
 
 // explained is what the calls work on.
@@ -141,6 +144,14 @@ var explainCalls = []explainCall{
 			return c.Customers.Update(ctx, li, found)
 		})
 	}},
+	{"Due tasks of a seller (Tasks.List), first page", func(ctx context.Context, x *explained) error {
+		_, err := x.kept.Customers.Tasks.List(ctx, li, customer.TaskFilter{Owners: []crm.UserID{li.User}, States: []customer.TaskState{customer.TaskOpen}}, crm.Page{})
+		return err
+	}},
+	{"Plan of a hand-over to two successors (HandOver.Plan)", func(ctx context.Context, x *explained) error {
+		_, err := x.kept.HandOver.Plan(ctx, admin, li.User, &crm.HandOverOptions{Successors: []crm.UserID{seller(1), seller(2)}})
+		return err
+	}},
 	{"Timeline, first page of 100 of a thousand entries", func(ctx context.Context, x *explained) error {
 		_, err := x.kept.Customers.Timeline(ctx, admin, customer.ID(x.d.id(0, 0)), crm.Page{Limit: 100})
 		return err
@@ -171,7 +182,59 @@ var explainCalls = []explainCall{
 		}
 		return err
 	}},
+	{"Simulate by other rules, a batch of 1,000 (Pool.Simulate)", func(ctx context.Context, x *explained) error {
+		rules := []pool.Rule{{Name: "sooner", Condition: "followup_days > 14", Action: pool.Release}}
+		_, err := x.kept.Pool.Simulate(ctx, boss(0), rules, &pool.SimulateOptions{Limit: 1_000})
+		return err
+	}},
+	{"Claims given back within a week, of 90 days (Patterns.ClaimAndRelease)", func(ctx context.Context, x *explained) error {
+		_, err := x.kept.Pool.Patterns.ClaimAndRelease(ctx, admin, quarter, crm.Page{})
+		return err
+	}},
+	{"Those of one member (Patterns.ClaimsReleased)", func(ctx context.Context, x *explained) error {
+		_, err := x.kept.Pool.Patterns.ClaimsReleased(ctx, admin, li.User, quarter, crm.Page{})
+		return err
+	}},
+	{"Swaps of 90 days (Patterns.Swaps)", func(ctx context.Context, x *explained) error {
+		_, err := x.kept.Pool.Patterns.Swaps(ctx, admin, quarter, crm.Page{})
+		return err
+	}},
+	{"Those of one pair (Patterns.Handed)", func(ctx context.Context, x *explained) error {
+		_, err := x.kept.Pool.Patterns.Handed(ctx, admin, li.User, house0.User, quarter, crm.Page{})
+		return err
+	}},
 }
+
+// trailCalls are lists of the audit trail by each of its filters, and the index that each must stand on.
+var trailCalls = []struct {
+	index  string
+	filter func(x *explained) team.TrailFilter
+}{
+	{"crm_ix_audit_subject", func(x *explained) team.TrailFilter {
+		return team.TrailFilter{Subject: crm.Ref{Kind: customer.Kind, ID: int64(x.owned)}}
+	}},
+	{"crm_ix_audit_actor", func(*explained) team.TrailFilter { return team.TrailFilter{Actor: li.User} }},
+	{"crm_ix_audit_type", func(*explained) team.TrailFilter { return team.TrailFilter{Types: []string{"role.put"}} }},
+	{"crm_ix_audit_at", func(*explained) team.TrailFilter {
+		return team.TrailFilter{From: clock().AddDate(0, 0, -100), To: clock().AddDate(0, 0, -90)}
+	}},
+}
+
+func trailLists() (calls []explainCall) {
+	for _, c := range trailCalls {
+		calls = append(calls, explainCall{"Audit trail by " + strings.TrimPrefix(c.index, "crm_ix_audit_"), func(ctx context.Context, x *explained) error {
+			l, err := x.kept.Team.Trail.Audit(ctx, admin, c.filter(x), crm.Page{})
+			if err == nil && l.Next != "" { // a page that does not begin at the newest
+				_, err = x.kept.Team.Trail.Audit(ctx, admin, c.filter(x), crm.Page{After: l.Next})
+			}
+			return err
+		}})
+	}
+	return calls
+}
+
+// quarter is what a superior asks about.
+var quarter = pool.PatternFilter{From: now.Add(-90 * 24 * time.Hour)}
 
 func twenty() (users []crm.UserID) {
 	for n := range 20 {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"regexp"
+	"runtime/pprof"
 )
 
 func main() {
@@ -28,10 +29,13 @@ func run(ctx context.Context, args []string) error {
 	flags.IntVar(&want.sellers, "sellers", 100, "sellers of each tenant")
 	fresh := flags.Bool("fresh", false, "build the data anew")
 	match := flags.String("cases", ".", "a regular expression: the names of the cases to measure")
+	by := flags.String("by", ".", "a regular expression: the names of those who do it")
 	share := flags.Float64("share", 1, "of the operations: 0.1 is a tenth of the time")
 	file := flags.String("json", "", "a file for the results, a line of JSON each")
+	cpu := flags.String("cpu", "", "a file for a profile of where this process spends its time, for go tool pprof")
 	explain := flags.Bool("explain", false, "show by which indexes the engine answers the statements, and measure nothing")
 	whole := flags.Bool("plans", false, "as -explain, with the whole plans")
+	past := flags.Bool("simulate", false, "give the customers a past of ten lines each, replay it by other rules, and measure nothing else")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -53,6 +57,12 @@ func run(ctx context.Context, args []string) error {
 		printPlans(os.Stdout, e, all, *whole)
 		return nil
 	}
+	if *past {
+		if err := d.live(ctx, e, sayf); err != nil {
+			return err
+		}
+		return simulate(ctx, e, d, os.Stdout)
+	}
 	wanted, err := regexp.Compile(*match)
 	if err != nil {
 		return err
@@ -63,6 +73,16 @@ func run(ctx context.Context, args []string) error {
 	}
 	defer b.close()
 	b.share = *share
+	if b.by, err = regexp.Compile(*by); err != nil {
+		return err
+	}
+	if *cpu != "" {
+		stop, err := profile(*cpu)
+		if err != nil {
+			return err
+		}
+		defer stop()
+	}
 	results, err := b.measure(ctx, cases(), wanted)
 	if err != nil {
 		return err
@@ -77,6 +97,15 @@ func run(ctx context.Context, args []string) error {
 		}
 	}
 	return printTable(os.Stdout, results)
+}
+
+// profile writes a profile until it is stopped.
+func profile(file string) (stop func(), err error) {
+	f, err := os.Create(file)
+	if err != nil {
+		return nil, err
+	}
+	return func() { pprof.StopCPUProfile(); _ = f.Close() }, pprof.StartCPUProfile(f) // a profile is looked at, not relied upon
 }
 
 // sayf tells a person what goes on; what is measured goes to the standard output.

@@ -80,19 +80,22 @@ func TestDataIsWhatItSays(t *testing.T) {
 func TestContestantsDoTheSame(t *testing.T) {
 	engines(t, func(t *testing.T, open func(t *testing.T) engine) {
 		names, wrote := []string{}, map[string][]string{}
-		for i := range 2 {
+		for i, last := 0, 1; i < last; i++ {
 			e, d := built(t, open(t))
 			b, err := newBench(t.Context(), e, d, t.Logf)
 			require.NoError(t, err)
 			t.Cleanup(func() { require.NoError(t, b.close()) })
 			read(t, b)
 			c := b.all[i]
+			last = len(b.all)
 			names = append(names, c.name)
 			work(t, b, c)
 			wrote[c.name] = dump(t, b)
 		}
-		require.Equal(t, []string{raw, "crm"}, names)
-		require.Equal(t, strings.Join(wrote[raw], "\n"), strings.Join(wrote["crm"], "\n"))
+		require.Subset(t, names, []string{raw, "crm", "gorm", "bun", "tx"})
+		for _, name := range names {
+			require.Equal(t, strings.Join(wrote[raw], "\n"), strings.Join(wrote[name], "\n"), name)
+		}
 	})
 }
 
@@ -103,14 +106,18 @@ func read(t *testing.T, b *bench) {
 		t.Helper()
 		var first string
 		for i, c := range b.all {
+			if c.get == nil {
+				continue
+			}
 			found, err := find(c)
 			require.NoError(t, err, "%s: %s", c.name, what)
 			text, err := json.Marshal(found)
 			require.NoError(t, err)
+			whole := strings.ReplaceAll(string(text), `,"masked":true`, "") // nobody else hides what lies in a pool
 			if i == 0 {
-				first = string(text)
+				first = whole
 			}
-			require.JSONEq(t, first, string(text), "%s: %s", c.name, what)
+			require.JSONEq(t, first, whole, "%s: %s", c.name, what)
 		}
 	}
 	for i := range 10 {
@@ -133,6 +140,14 @@ func read(t *testing.T, b *bench) {
 func work(t *testing.T, b *bench, c *contestant) {
 	t.Helper()
 	ctx := t.Context()
+	whole := *c // what a contestant does not take part in, raw does for it
+	c = &whole
+	if c.followUp == nil {
+		c.followUp = b.all[0].followUp
+	}
+	if c.recycle == nil {
+		c.recycle, c.claimMany = b.all[0].recycle, b.all[0].claimMany
+	}
 	for range 70 { // more than a block of ids
 		x, err := b.own.take()
 		require.NoError(t, err)
@@ -143,6 +158,9 @@ func work(t *testing.T, b *bench, c *contestant) {
 		require.NoError(t, err)
 		require.NoError(t, c.claim(ctx, x.who, x.id))
 		require.Error(t, c.claim(ctx, x.who, x.id), "it is taken")
+	}
+	for house := range b.d.tenants {
+		require.NoError(t, c.claimMany(ctx, who{house, seller(1)}, b.bulk[house].all[:20]))
 	}
 	n, err := c.recycle(ctx, 1)
 	require.NoError(t, err)
@@ -186,7 +204,9 @@ func dump(t *testing.T, b *bench) (lines []string) {
 
 func TestEveryCaseRuns(t *testing.T) {
 	engines(t, func(t *testing.T, open func(t *testing.T) engine) {
-		e, d := built(t, open(t))
+		e := open(t)
+		d, err := load(t.Context(), e, shape{rows: 10_000, tenants: 2, sellers: 10}, t.Logf)
+		require.NoError(t, err)
 		b, err := newBench(t.Context(), e, d, t.Logf)
 		require.NoError(t, err)
 		t.Cleanup(func() { require.NoError(t, b.close()) })
@@ -215,8 +235,8 @@ func TestNoStatementScansATableThatGrows(t *testing.T) {
 		all, err := plans(context.Background(), e, d)
 		require.NoError(t, err)
 		require.Greater(t, len(all), 50)
-		const grow = "crm_(customers|customer_facts|interactions|operations|orders|audit|outbox|members|counters)"
-		scan := regexp.MustCompile("SCAN (t|f|i|o|l|" + grow + ")$|Seq Scan on " + grow + `\b`) // SQLite knows them by alias
+		const grow = "crm_(customers|customer_facts|interactions|tasks|operations|orders|audit|outbox|members|counters)"
+		scan := regexp.MustCompile("SCAN (t|f|i|j|o|l|" + grow + ")$|Seq Scan on " + grow + `\b`) // SQLite knows them by alias
 		for _, p := range all {
 			for _, line := range p.lines {
 				require.NotRegexp(t, scan, line, "%s\n%s\n%s", p.call, shorten(p.statement.text), strings.Join(p.lines, "\n"))

@@ -13,6 +13,8 @@ import (
 	"sync"
 	"text/tabwriter"
 	"time"
+
+	"github.com/openseas/crm"
 )
 
 // result is what a contestant did in a case. Its JSON is a line of the file that -json names.
@@ -37,8 +39,12 @@ type bench struct {
 	all []*contestant
 	say func(format string, args ...any)
 
-	share     float64 // of the operations that a case asks for; tests do a few
+	share     float64        // of the operations that a case asks for; tests do a few
+	by        *regexp.Regexp // who is measured; nil: all
 	own, pool *targets
+	one       *crm.CRM // see shared
+	closers   []io.Closer
+	bulk      []*supply // of each tenant's default pool, apart from pool
 }
 
 func newBench(ctx context.Context, e engine, d *data, say func(format string, args ...any)) (*bench, error) {
@@ -61,6 +67,9 @@ func (b *bench) close() error {
 	for _, c := range b.all {
 		errs = append(errs, c.close())
 	}
+	for _, c := range b.closers {
+		errs = append(errs, c.Close())
+	}
 	return errors.Join(errs...)
 }
 
@@ -75,6 +84,9 @@ type benchCase struct {
 	// after undoes a round of a contestant, unmeasured.
 	after func(b *bench, ctx context.Context) error
 	heap  bool // its peak is measured
+	// beside starts what goes on during a round, and tells how to end it.
+	beside func(b *bench, ctx context.Context, c *contestant) (stop func() error, err error)
+	pause  time.Duration // of each worker after an operation, not measured
 }
 
 // measure runs the cases that match, one after the other. In each the contestants take turns, round by round.
@@ -111,6 +123,9 @@ type lap struct {
 func (b *bench) run(ctx context.Context, c benchCase) ([]result, error) {
 	var laps []*lap
 	for _, x := range b.all {
+		if b.by != nil && !b.by.MatchString(x.name) {
+			continue
+		}
 		if op := c.of(b, x); op != nil {
 			laps = append(laps, &lap{c: x, op: op})
 		}
@@ -143,6 +158,13 @@ func (b *bench) round(ctx context.Context, c benchCase, l *lap, ops int, counts 
 	if c.heap {
 		peak = watchHeap()
 	}
+	stop := func() error { return nil }
+	if c.beside != nil {
+		var err error
+		if stop, err = c.beside(b, ctx, l.c); err != nil {
+			return err
+		}
+	}
 	begin := time.Now()
 	var all sync.WaitGroup
 	for w := range c.workers {
@@ -154,12 +176,16 @@ func (b *bench) round(ctx context.Context, c benchCase, l *lap, ops int, counts 
 					return
 				}
 				spent[w] = append(spent[w], time.Since(at))
+				time.Sleep(c.pause)
 			}
 		})
 	}
 	all.Wait()
 	wall := time.Since(begin)
 	runtime.ReadMemStats(&after)
+	if err := stop(); err != nil {
+		return err
+	}
 	l.heap = max(l.heap, peak())
 	l.next += ops
 	if i := slices.IndexFunc(errs, func(err error) bool { return err != nil }); i >= 0 {

@@ -46,7 +46,7 @@ func openRaw(ctx context.Context, e engine, d *data) (*contestant, error) {
 		}
 	}
 	return &contestant{
-		name: raw, get: r.get, list: r.list, claim: r.claim, followUp: r.followUp, recycle: r.recycle,
+		name: raw, get: r.get, list: r.list, claim: r.claim, claimMany: r.claimMany, followUp: r.followUp, recycle: r.recycle, rows: r.recycleRows, sweep: r.sweep,
 		close: func() error {
 			if r.conn != nil {
 				return errors.Join(r.conn.Close(), db.Close())
@@ -66,7 +66,7 @@ func (r *rawSQL) prepare(ctx context.Context, all map[string]*sql.Stmt, text str
 	}
 	mine := text
 	if !r.e.pg {
-		mine = argument.ReplaceAllString(text, "?$1")
+		mine = argument.ReplaceAllString(text, "+?$1") // as the library: a bare one is planned anew for every value
 	}
 	st, err := on.PrepareContext(ctx, mine)
 	if err != nil {
@@ -126,7 +126,11 @@ func (t writeTx) row(text string, args []any, dest ...any) error {
 	if err := t.r.prepare(t.ctx, t.r.writes, text, t.r.conn); err != nil {
 		return err
 	}
-	return t.r.writes[text].QueryRowContext(t.ctx, args...).Scan(dest...)
+	err := t.r.writes[text].QueryRowContext(t.ctx, args...).Scan(dest...)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = errLost
+	}
+	return err
 }
 
 func (r *rawSQL) write(ctx context.Context, fn func(t writeTx) error) error {

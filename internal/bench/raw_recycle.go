@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -60,6 +61,36 @@ func (r *rawSQL) recycle(ctx context.Context, tenant int) (released int, err err
 		}
 	}
 	return released, nil
+}
+
+// sweep finds what is due in the default pool of a tenant.
+func (r *rawSQL) sweep(ctx context.Context, tenant int) error {
+	h := r.d.houses[tenant]
+	ids, err := r.due(ctx, []any{h.number, h.pools[0], r.at(now.Add(-3 * 24 * time.Hour)), r.at(now.Add(-90 * 24 * time.Hour)), r.at(now)})
+	if err == nil && len(ids) == 0 {
+		err = errors.New("nothing was due")
+	}
+	return err
+}
+
+// recycleRows is what one does first: a transaction for each.
+func (r *rawSQL) recycleRows(ctx context.Context, tenant, n int) error {
+	h := r.d.houses[tenant]
+	rules, err := r.rules(ctx, h)
+	if err != nil {
+		return err
+	}
+	cuts := []any{h.number, h.pools[0], r.at(now.Add(-3 * 24 * time.Hour)), r.at(now.Add(-90 * 24 * time.Hour)), r.at(now)}
+	ids, err := r.due(ctx, cuts)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids[:min(n, len(ids))] {
+		if _, err := r.release(ctx, []int64{id}, cuts, rules); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (r *rawSQL) rules(ctx context.Context, h house) (rules rawRules, err error) {

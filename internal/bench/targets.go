@@ -49,6 +49,9 @@ func (b *bench) aim(ctx context.Context) error {
 		AND pool_id IN (`+strings.Join(pools, ", ")+`) AND (pool_entered_at IS NULL OR pool_entered_at < {month})`); err != nil {
 		return err
 	}
+	if err := b.aimBulk(ctx, strings.Join(pools, ", ")); err != nil {
+		return err
+	}
 	random := rand.New(rand.NewPCG(3, 4))
 	for i := range b.pool.all { // who claims it
 		b.pool.all[i].user = seller(random.IntN(b.d.sellers))
@@ -65,7 +68,7 @@ func (b *bench) targets(ctx context.Context, text string) (*targets, error) {
 		tenants[h.number] = t
 	}
 	// A multiplication by a prime mixes the ids, in the database.
-	text = b.words().Replace(text) + fmt.Sprintf(" ORDER BY id * 7919 %% 1000003, id LIMIT %d", mostTargets)
+	text = b.words().Replace(text) + fmt.Sprintf(" ORDER BY id * 7919 %% 1000003, id LIMIT %d", min(mostTargets, b.d.rows/10))
 	rows, err := b.db.QueryContext(ctx, text)
 	if err != nil {
 		return nil, err
@@ -95,4 +98,51 @@ func (b *bench) words() *strings.Replacer {
 	}
 	n := now.UnixMicro()
 	return strings.NewReplacer("{now}", at(n), "{month}", at(n-30*day), "{due}", at(n-3*day))
+}
+
+// supply is customers to take many at a time.
+type supply struct {
+	all  []int64
+	next atomic.Int64
+}
+
+func (s *supply) take(n int) ([]int64, error) {
+	end := s.next.Add(int64(n))
+	if end > int64(len(s.all)) {
+		return nil, errUsedUp
+	}
+	return s.all[end-int64(n) : end], nil
+}
+
+// aimBulk finds customers of every tenant's default pool that aim leaves aside.
+func (b *bench) aimBulk(ctx context.Context, pools string) error {
+	b.bulk = make([]*supply, b.d.tenants)
+	skip := min(mostTargets, b.d.rows/10) // there are twice as many in these pools
+	for t := range b.d.houses {
+		b.bulk[t] = &supply{}
+		text := b.words().Replace(`SELECT id FROM crm_customers WHERE owner_id IS NULL AND deleted_at IS NULL
+			AND pool_id IN (` + pools + `) AND (pool_entered_at IS NULL OR pool_entered_at < {month})`)
+		text = fmt.Sprintf("SELECT id FROM (%s ORDER BY id * 7919 %% 1000003, id LIMIT %d OFFSET %d) AS x WHERE id %% %d = %d", text, mostTargets, skip, b.d.tenants,
+			b.d.id(t, 0)%int64(b.d.tenants))
+		if err := b.ids(ctx, text, &b.bulk[t].all); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *bench) ids(ctx context.Context, text string, into *[]int64) error {
+	rows, err := b.db.QueryContext(ctx, text)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id int64
+		if err := rows.Scan(&id); err != nil {
+			return err
+		}
+		*into = append(*into, id)
+	}
+	return rows.Err()
 }

@@ -51,11 +51,16 @@ func (t *told) say(v any) {
 
 // roles are the programs of the children.
 var roles = map[string]func(o order, t *told) error{
-	"claim":   claimChild,
-	"hammer":  hammerChild,
-	"migrate": migrateChild,
-	"ack":     ackChild,
-	"sweep":   sweepChild,
+	"claim":     claimChild,
+	"hammer":    hammerChild,
+	"open":      openChild,
+	"migrate":   migrateChild,
+	"ack":       ackChild,
+	"sweep":     sweepChild,
+	"assign":    assignChild,
+	"newcomers": newcomersChild,
+	"leave":     leaveChild,
+	"warn":      warnChild,
 }
 
 func child(role string) int {

@@ -1,10 +1,12 @@
 package check
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -25,32 +27,52 @@ type step struct {
 	Customer     int64
 	By           kernel.UserID
 	Do           string
-	Answer       string // "done", a reason, or the owner
+	Answer       string // "done", a reason, or the owner and its last follow-up
+	To           kernel.UserID
+	Request      string
+	At           int64 // of a follow-up; of what gave an owner, says the log, when the ownership began
 	Call, Return int64
 }
 
-// oneOwner is what a customer is to those who claim and release it: the state is the owner. All answers count, also no.
+// ownership is what a customer is to those who deal with it.
+type ownership struct {
+	Owner       kernel.UserID
+	Since, Last int64 // when it began, and the last follow-up in it, in microseconds
+}
+
+func (o ownership) String() string { return fmt.Sprintf("%s/%d", o.Owner, o.Last) }
+
+// oneOwner says how calls change an ownership (rules.md, Public pool). All answers count, also no.
 var oneOwner = porcupine.Model{
-	Init: func() any { return kernel.UserID("") },
+	Init: func() any { return ownership{} },
 	Step: func(state, in, _ any) (bool, any) {
-		owner, s := state.(kernel.UserID), in.(step)
+		is, s := state.(ownership), in.(step)
 		switch s.Do + " " + s.Answer {
 		case "claim done":
-			return owner == "", s.By
+			return is.Owner == "", ownership{Owner: s.By, Since: s.At}
 		case "claim taken":
-			return owner != "", owner
+			return is.Owner != "", is
 		case "claim protected": // a call's clock stands at its begin: to one that began before the release, that is to come
-			return owner == "", owner
+			return is.Owner == "", is
+		case "give done": // out of the pool, or from its owner
+			return is.Owner != s.To, ownership{Owner: s.To, Since: s.At}
+		case "give same_owner":
+			return is.Owner == s.To, is
 		case "release done", "recycle done":
-			return owner == s.By, kernel.UserID("")
+			return is.Owner == s.By, ownership{Last: is.Last}
 		case "release not_owned":
-			return owner == "", owner
+			return is.Owner == "", is
 		case "release not_found": // somebody else's, whom a seller does not see
-			return owner != "" && owner != s.By, owner
-		case "look " + string(owner):
-			return true, owner
+			return is.Owner != "" && is.Owner != s.By, is
+		case "follow done":
+			if is.Owner != "" && s.At >= is.Since {
+				is.Last = max(is.Last, s.At)
+			}
+			return true, is
+		case "look " + is.String():
+			return true, is
 		}
-		return false, owner
+		return false, is
 	},
 	DescribeOperation: func(in, _ any) string { return fmt.Sprint(in) },
 }
@@ -111,7 +133,7 @@ func claimChild(o order, out *told) error {
 					errs[i] = w.recycle(n)
 					continue
 				}
-				errs[i] = w.step()
+				errs[i] = w.step(n)
 			}
 		})
 	}
@@ -121,22 +143,13 @@ func claimChild(o order, out *told) error {
 
 func (o order) clock() time.Time { return time.Now().Add(o.Offset) }
 
-func (w *worker) step() error {
-	ctx := context.Background()
-	s := step{Customer: pick(w.r, w.order.IDs...), By: w.by.User, Do: pick(w.r, "claim", "claim", "release", "release", "look"), Call: time.Now().UnixNano()}
-	id := customer.ID(s.Customer)
-	var err error
-	switch s.Do {
-	case "claim":
-		err = w.Pool.Claim(ctx, w.by, id)
-	case "release":
-		err = w.Pool.Release(ctx, w.by, id, nil)
-	default:
-		var c *customer.Customer
-		if c, err = w.Customers.Get(ctx, boss, id); err == nil {
-			s.Answer = string(c.OwnerID)
-		}
+func (w *worker) step(n int) error {
+	what := []string{"claim", "claim", "release", "release", "look"}
+	if !w.order.Naive {
+		what = append(what, "give", "follow", "look")
 	}
+	s := step{Customer: pick(w.r, w.order.IDs...), By: w.by.User, Do: pick(w.r, what...), Call: time.Now().UnixNano()}
+	err := w.do(&s, n)
 	s.Return = time.Now().UnixNano()
 	var no *pool.Refusal
 	switch {
@@ -151,6 +164,34 @@ func (w *worker) step() error {
 	}
 	w.out.say(s)
 	return nil
+}
+
+// do makes the call of a step.
+func (w *worker) do(s *step, n int) error {
+	ctx, id := context.Background(), customer.ID(s.Customer)
+	switch s.Do {
+	case "claim":
+		return w.Pool.Claim(ctx, w.by, id)
+	case "release":
+		return w.Pool.Release(ctx, w.by, id, nil)
+	case "give":
+		s.To, s.Request = kernel.UserID(fmt.Sprint(pick(w.r, "a", "b"), w.r.IntN(w.order.Workers))), fmt.Sprint("give ", w.by.User, " ", n)
+		return w.Pool.Assign(ctx, as(boss, s.Request), id, s.To, nil)
+	case "follow":
+		i := &customer.Interaction{CustomerID: id, Type: customer.Call, Subject: "x", Staff: w.by.User, Followup: true}
+		err := w.Customers.Interactions.Add(ctx, boss, i)
+		s.At = i.At.UnixMicro()
+		return err
+	}
+	c, err := w.Customers.Get(ctx, boss, id)
+	if err == nil {
+		is := ownership{Owner: c.OwnerID}
+		if !c.LastFollowupAt.IsZero() {
+			is.Last = c.LastFollowupAt.UnixMicro()
+		}
+		s.Answer = is.String()
+	}
+	return err
 }
 
 // recycle tells of a run without saying whom it released: that stands in the operation log, under its request.
@@ -208,23 +249,60 @@ func history(t *testing.T, p place, naive bool) (*house, []step) {
 				continue
 			}
 			for _, op := range operations(h, "request = '"+s.Answer+"'") {
-				steps = append(steps, step{op.Record, op.From, "recycle", "done", s.Call, s.Return})
+				steps = append(steps, step{Customer: op.Record, By: op.From, Do: "recycle", Answer: "done", Call: s.Call, Return: s.Return})
 			}
 		}
 	}
+	dated(t, h, steps)
 	return h, steps
 }
 
+// dated tells the steps that gave an owner when the ownership began: a member makes one call after the other, so a claim is
+// the line of the log in its time, and what somebody gave is known by its request.
+func dated(t *testing.T, h *house, steps []step) {
+	t.Helper()
+	type key struct {
+		customer int64
+		by       kernel.UserID
+	}
+	claims, gifts := map[key][]int64{}, map[string]int64{}
+	for _, op := range operations(h, "action IN ('claim', 'assign', 'transfer')") {
+		if op.Action == customer.Claimed {
+			k := key{op.Record, op.To}
+			claims[k] = append(claims[k], op.At.UnixMicro())
+		} else {
+			gifts[op.Request] = op.At.UnixMicro()
+		}
+	}
+	slices.SortStableFunc(steps, func(a, b step) int { return cmp.Compare(a.Call, b.Call) })
+	for i := range steps {
+		s := &steps[i]
+		switch k := (key{s.Customer, s.By}); s.Do + s.Answer {
+		case "claimdone":
+			require.NotEmpty(t, claims[k], "a claim that the log does not have: %v", *s)
+			s.At, claims[k] = claims[k][0], claims[k][1:]
+		case "givedone":
+			require.NotZero(t, gifts[s.Request], "a gift that the log does not have: %v", *s)
+			s.At = gifts[s.Request]
+		}
+	}
+}
+
+// Claims, releases, gifts, transfers, follow-ups and runs of the rules, by six members in two processes at once.
 func TestClaimsOfTwoProcessesAreLinearizable(t *testing.T) {
 	onBoth(t, func(t *testing.T, fresh func(t *testing.T) place) {
 		h, steps := history(t, fresh(t), false)
 		require.True(t, linearizable(t, steps), "no order of the steps explains their answers")
 		h.agree()
+		h.sound()
 		seen := map[string]int{}
 		for _, s := range steps {
+			if s.Do == "look" {
+				s.Answer = "done"
+			}
 			seen[s.Do+" "+s.Answer]++
 		}
-		for _, kind := range []string{"claim done", "claim taken", "release done", "release not_owned", "release not_found", "recycle done"} {
+		for _, kind := range []string{"claim done", "claim taken", "release done", "release not_owned", "release not_found", "recycle done", "give done", "give same_owner", "follow done"} {
 			require.Positive(t, seen[kind], kind)
 		}
 		t.Logf("%d steps checked: %v", len(steps), seen)
@@ -288,19 +366,20 @@ type operation struct {
 	ID, Record int64
 	Action     customer.Action
 	From, To   kernel.UserID
+	Request    string
 	At         time.Time
 }
 
 func operations(h *house, where string) (ops []operation) {
 	h.t.Helper()
-	log, err := h.db.QueryContext(context.Background(), `SELECT id, record_id, action, coalesce(from_owner, ''), coalesce(to_owner, ''), at
+	log, err := h.db.QueryContext(context.Background(), `SELECT id, record_id, action, coalesce(from_owner, ''), coalesce(to_owner, ''), coalesce(request, ''), at
 		FROM crm_operations WHERE `+where+` ORDER BY id`)
 	require.NoError(h.t, err)
 	defer log.Close()
 	for log.Next() {
 		var op operation
 		var at any
-		require.NoError(h.t, log.Scan(&op.ID, &op.Record, &op.Action, &op.From, &op.To, &at))
+		require.NoError(h.t, log.Scan(&op.ID, &op.Record, &op.Action, &op.From, &op.To, &op.Request, &at))
 		switch at := at.(type) {
 		case int64:
 			op.At = time.UnixMicro(at)

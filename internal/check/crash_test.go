@@ -161,6 +161,7 @@ func requireOnce(t *testing.T, h *house, acks []string) {
 	}
 	require.LessOrEqual(t, len(acks), len(lines))
 	h.agree()
+	h.sound()
 }
 
 func (h *house) ackOrder(p place, tag string, ids []customer.ID) order {
@@ -173,7 +174,17 @@ func (h *house) ackOrder(p place, tag string, ids []customer.ID) order {
 
 func TestAcknowledgedWritesSurviveTheProcess(t *testing.T) {
 	t.Parallel()
-	p := onFile(t)
+	for _, group := range []bool{false, true} {
+		t.Run(map[bool]string{false: "commit by commit", true: "in groups"}[group], func(t *testing.T) {
+			t.Parallel()
+			p := onFile(t)
+			p.Group = group
+			acknowledgedWritesSurvive(t, p)
+		})
+	}
+}
+
+func acknowledgedWritesSurvive(t *testing.T, p place) {
 	h := build(t, p)
 	h.free()
 	ids, r := h.create(3, ""), chance(t)
@@ -264,6 +275,7 @@ func requireSwept(t *testing.T, h *house, all int) {
 	require.Equal(t, all, h.count("SELECT count(DISTINCT record_id) FROM crm_operations WHERE action = 'recycle'"))
 	require.Zero(t, h.count("SELECT count(*) FROM crm_customers WHERE owner_id IS NOT NULL"))
 	h.agree()
+	h.sound()
 }
 
 func TestSweepsAreKilledAndGoOn(t *testing.T) {
@@ -288,6 +300,11 @@ func TestSweepsAreKilledAndGoOn(t *testing.T) {
 			time.Sleep(wait)
 			first.kill()
 			interrupted = first.end() != nil
+			if round%4 == 0 { // it is restarted while the other one goes on
+				again := spawn(t, run)
+				again.begin()
+				all[int](again)
+			}
 			if second != nil {
 				all[int](second)
 			}
@@ -295,4 +312,46 @@ func TestSweepsAreKilledAndGoOn(t *testing.T) {
 			return interrupted
 		})
 	})
+}
+
+// The server dies in the middle of a sweep. What the sweep has been told to be done is done, and the next one goes on.
+func TestSweepsSurviveTheServer(t *testing.T) {
+	t.Parallel()
+	server := ownServer(t, map[string]string{})
+	p := onServer(server.DSN())
+	h := build(t, p)
+	h.free()
+	require.NoError(t, h.Pool.Pools.PutRule(t.Context(), boss, &pool.Rule{Name: "idle", Condition: "owned_days > 1", Action: pool.Release, Enabled: true}))
+	r := chance(t)
+	for round := range choose(2, 20) {
+		neglect(h, 200)
+		sweep := spawn(t, order{Role: "sweep", Place: p, Offset: time.Until(noon.Add(2 * day))})
+		sweep.begin()
+		told := 0
+		for range 1 + r.IntN(5) {
+			sweep.next(&told)
+		}
+		require.NoError(t, server.Kill())
+		for last := 0; sweep.next(&last); { // what it was told before it knew
+			told = max(told, last)
+		}
+		sweep.end() //nolint:errcheck // nobody answers it any more, unless it had come to its end
+		require.NoError(t, server.Start())
+		h = reopened(t, h, p)
+		released := h.count("SELECT count(*) FROM crm_operations WHERE action = 'recycle'") - 200*round
+		require.GreaterOrEqual(t, released, told, "told to be released, and gone")
+		requireSwept(t, h, 200*(round+1))
+	}
+}
+
+// reopened is a house on new connections: those of the other one are broken.
+func reopened(t *testing.T, h *house, p place) *house {
+	t.Helper()
+	again := &house{t: h.t, db: opened(t, p)}
+	again.micros.Store(h.micros.Load())
+	again.store = p.store(again.db)
+	var err error
+	again.CRM, err = crm.New(t.Context(), again.store, &crm.Options{Clock: again.now, KeepRights: -1})
+	require.NoError(t, err)
+	return again
 }

@@ -21,10 +21,8 @@ import (
 func TestEveryStatementMayFailInsideAHostsTransaction(t *testing.T) {
 	onTrial(t, func(t *testing.T, x *trial) {
 		if x.task.alone {
-			x.refuseInside(t, kernel.OwnCommits, func(in *crm.CRM) error {
-				_, err := in.Pool.Recycle(t.Context(), boss, nil)
-				return err
-			})
+			call, request := x.ready()
+			x.refuseInside(t, kernel.OwnCommits, func(in *crm.CRM) error { return call(t.Context(), in, request) })
 			return
 		}
 		call, request := x.ready()

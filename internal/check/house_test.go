@@ -39,7 +39,10 @@ var (
 var noon = time.Date(2026, 2, 27, 4, 0, 0, 0, time.UTC)
 
 // place is a database that several processes can open.
-type place struct{ Driver, DSN string }
+type place struct {
+	Driver, DSN string
+	Group       bool // writers of a process share commits
+}
 
 func (p place) open() (*sql.DB, error) {
 	db, err := sql.Open(p.Driver, p.DSN)
@@ -57,14 +60,14 @@ func (p place) store(db *sql.DB) storage.Store {
 	if p.postgres() {
 		return postgres.New(db, nil)
 	}
-	return sqlite.New(db, nil)
+	return sqlite.New(db, &sqlite.Options{GroupCommit: p.Group})
 }
 
 func (p place) postgres() bool { return p.Driver == "pgx" }
 
 // onFile is a new SQLite file as hosts open it: every commit is on disk.
 func onFile(t testing.TB) place {
-	return place{"sqlite", sqlite.DSN(filepath.Join(t.TempDir(), "check.db"))}
+	return place{Driver: "sqlite", DSN: sqlite.DSN(filepath.Join(t.TempDir(), "check.db"))}
 }
 
 // onFastFile is one that does not wait for the disk, for tests that end no process.
@@ -85,7 +88,7 @@ func onServer(dsn string) place {
 	default:
 		dsn += "?" + mode
 	}
-	return place{"pgx", dsn}
+	return place{Driver: "pgx", DSN: dsn}
 }
 
 // onBoth runs a test on both engines at once. Fresh makes an empty database; where it can have none on PostgreSQL it skips
@@ -187,10 +190,10 @@ func (h *house) policy(change func(*pool.Policy)) {
 	require.NoError(h.t, h.Pool.Pools.SetPolicy(context.Background(), boss, p))
 }
 
-// free lets everybody claim as much as they like.
+// free lets everybody claim and open as much as they like.
 func (h *house) free() {
 	h.settings(func(p *pool.Pool) { p.Protection, p.CoolDown = 0, 0 })
-	h.policy(func(p *pool.Policy) { p.Cap, p.DailyQuota = 1_000_000, 1_000_000 })
+	h.policy(func(p *pool.Policy) { p.Cap, p.DailyQuota, p.OpenLimit = 1_000_000, 1_000_000, 1_000_000 })
 }
 
 // exec runs SQL of the test's own.
@@ -232,6 +235,10 @@ var truths = map[string]string{
 	"the log does not replay to the lock": `SELECT count(*) FROM crm_customers c WHERE c.deleted_at IS NULL AND (c.lock_until IS NOT NULL) <>
 		(coalesce((SELECT o.action FROM crm_operations o WHERE o.tenant_id = c.tenant_id AND o.kind = 'customer' AND o.record_id = c.id AND o.action <> 'move'
 			ORDER BY o.id DESC LIMIT 1), '') = 'lock')`,
+	"a task's events are not its versions": `SELECT count(*) FROM crm_tasks j WHERE j.version <> (SELECT count(*) FROM crm_outbox e
+		WHERE e.tenant_id = j.tenant_id AND e.subject_kind = 'task' AND e.subject_id = j.id)`,
+	"a counter is open or closed, and its member is not": `SELECT count(*) FROM crm_members m LEFT JOIN crm_counters k ON k.tenant_id = m.tenant_id
+		AND k.user_id = m.user_id AND k.kind = 'customer' WHERE (m.inactive_since IS NOT NULL) <> coalesce(k.closed, false)`,
 	"a request without an outcome": `SELECT count(*) FROM crm_requests WHERE outcome IS NULL`,
 }
 

@@ -87,9 +87,11 @@ func TestLimitsHoldUnderLoad(t *testing.T) {
 		for _, c := range both {
 			c.begin()
 		}
+		watched := h.watch(t)
 		for _, c := range both {
 			require.Empty(t, all[string](c))
 		}
+		watched()
 		h.agree()
 		claims, places := requireLimits(t, h)
 		for user, n := range claims {
@@ -129,4 +131,34 @@ func requireLimits(t *testing.T, h *house) (claims, places map[kernel.UserID]int
 		}
 	}
 	return claims, places
+}
+
+// watch lets Verify look on until it is told to stop: whatever goes on, it must find nothing.
+func (h *house) watch(t *testing.T) (stop func()) {
+	t.Helper()
+	over, ended, runs := make(chan struct{}), make(chan error, 1), 0
+	go func() {
+		for {
+			report, err := h.Verify(context.Background(), boss, &crm.VerifyOptions{Page: 10})
+			if err == nil && report.Total > 0 {
+				err = fmt.Errorf("while others work, Verify finds %v", report.Findings)
+			}
+			select {
+			case <-over:
+				ended <- err
+				return
+			default:
+			}
+			if runs++; err != nil && !errors.Is(err, crm.ErrRetry) {
+				ended <- err
+				return
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+	}()
+	return func() {
+		close(over)
+		require.NoError(t, <-ended)
+		t.Logf("Verify looked on %d times", runs)
+	}
 }

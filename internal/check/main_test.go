@@ -14,8 +14,9 @@ import (
 )
 
 var (
-	long = flag.Bool("check.long", false, "look at many more cases, for minutes")
-	seed = flag.Uint64("check.seed", 0, "repeat the random choices of another run; 0 makes new ones")
+	long   = flag.Bool("check.long", false, "look at many more cases, for minutes; with -run Long, rounds of everything for an hour")
+	during = flag.Duration("check.for", time.Hour, "how long -run Long goes on")
+	seed   = flag.Uint64("check.seed", 0, "repeat the random choices of another run; 0 makes new ones")
 )
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
@@ -63,7 +64,7 @@ func choose[T any](short, longer T) T {
 func chance(t testing.TB) *rand.Rand {
 	t.Helper()
 	t.Logf("repeat with -check.seed=%d", *seed)
-	return rand.New(rand.NewPCG(*seed, uint64(len(t.Name()))))
+	return rand.New(rand.NewPCG(*seed, uint64(len(roundless(t.Name())))))
 }
 
 // pick is one of a list.

@@ -24,15 +24,20 @@ const (
 	modelProtection = day
 	modelCoolDown   = 3 * day
 	modelIdle       = 3 * day
+	modelLocks      = 1
+	modelLockDays   = 5
 )
 
-// model is the CRM in a hundred lines: what rules.md says of one pool, on maps. Every method does to the model what it
+// model is the CRM in some hundred lines: what rules.md says of customers and their pools, on maps. Every method does to the model what it
 // asks of the CRM, and demands the same answer.
 type model struct {
 	*house
 	customers []*mine
 	members   map[kernel.UserID]*seat
-	told      int // audit rows, and so events
+	home      pool.ID // the default pool: everybody's
+	west      pool.ID // of wang alone
+	told      int     // audit rows, and so events
+	steps     int
 }
 
 // mine is a customer.
@@ -42,6 +47,7 @@ type mine struct {
 	stage      customer.Stage
 	version    int64
 	dead       bool
+	black      bool
 	interviews []interview
 }
 
@@ -64,16 +70,20 @@ type seat struct {
 func TestModel(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		m := &model{house: build(t, place{"sqlite", ":memory:?_pragma=foreign_keys(1)"}), members: map[kernel.UserID]*seat{"li": {}, "wang": {}}}
+		m := &model{house: build(t, place{Driver: "sqlite", DSN: ":memory:?_pragma=foreign_keys(1)"}), members: map[kernel.UserID]*seat{"li": {}, "wang": {}}}
 		m.settings(func(p *pool.Pool) { p.Protection, p.CoolDown = modelProtection, modelCoolDown })
-		m.policy(func(p *pool.Policy) { p.Cap, p.DailyQuota = modelCap, modelQuota })
+		m.policy(func(p *pool.Policy) {
+			p.Cap, p.DailyQuota, p.LockLimit, p.LockDays = modelCap, modelQuota, modelLocks, modelLockDays
+		})
+		m.openWest()
 		require.NoError(t, m.Pool.Pools.PutRule(context.Background(), boss, &pool.Rule{Name: "idle", Condition: "followup_days > 3", Action: pool.Release, Enabled: true}))
 		m.told = m.count("SELECT count(*) FROM crm_audit")
 		m.create(t)
 		t.Repeat(map[string]func(*rapid.T){
 			"": m.check, "create": m.create, "claim": m.claim, "claim in time": m.claimInTime, "release": m.release, "follow up": m.followUp,
 			"unfollow": m.unfollow, "delete": m.remove, "restore": m.restore, "stage": m.setStage, "deal": m.deal, "recycle": m.recycle,
-			"recycle in time": m.recycleInTime, "deactivate": m.activate, "sleep": m.sleep,
+			"recycle in time": m.recycleInTime, "deactivate": m.activate, "sleep": m.sleep, "give": m.give, "take off": m.takeOff, "lock": m.lock, "unlock": m.unlock,
+			"unlock in time": m.inTimeOfLock, "move": m.move, "blacklist": m.blacklist,
 		})
 	})
 }
@@ -119,7 +129,7 @@ func (m *model) changed(x *mine, own, told int) {
 }
 
 func (x *mine) enterPool(now time.Time) {
-	x.o.LastOwner, x.o.OwnerID, x.o.OwnedSince, x.o.PoolEnteredAt = x.o.OwnerID, "", time.Time{}, now
+	x.o.LastOwner, x.o.OwnerID, x.o.OwnedSince, x.o.PoolEnteredAt, x.o.LockUntil = x.o.OwnerID, "", time.Time{}, now, time.Time{}
 }
 
 func (m *model) create(t *rapid.T) {
@@ -135,7 +145,7 @@ func (m *model) create(t *rapid.T) {
 		return
 	}
 	require.NoError(t, err)
-	x := &mine{id: c.ID, stage: customer.Potential, o: customer.Ownership{OwnerID: owner}}
+	x := &mine{id: c.ID, stage: customer.Potential, o: customer.Ownership{OwnerID: owner, PoolID: m.home}}
 	if owner != "" {
 		x.o.OwnedSince = now
 	}
@@ -149,7 +159,7 @@ func (m *model) claim(t *rapid.T) { m.claimOf(t, m.one(t)) }
 func (m *model) claimInTime(t *rapid.T) {
 	x := m.one(t)
 	midnight := kernel.DateOf(m.now(), shanghai).Next().Start(shanghai)
-	m.until(t, rapid.SampledFrom([]time.Time{x.o.PoolEnteredAt.Add(modelProtection), x.o.PoolEnteredAt.Add(modelCoolDown), midnight}).Draw(t, "when"))
+	m.until(t, rapid.SampledFrom([]time.Time{x.o.PoolEnteredAt.Add(m.protection(x)), x.o.PoolEnteredAt.Add(modelCoolDown), midnight}).Draw(t, "when"))
 	m.claimOf(t, x)
 }
 
@@ -161,7 +171,7 @@ func (m *model) claimOf(t *rapid.T, x *mine) {
 		return
 	}
 	require.NoError(t, err)
-	x.o = customer.Ownership{OwnerID: user, OwnedSince: now, LastOwner: x.o.LastOwner}
+	x.o = customer.Ownership{OwnerID: user, OwnedSince: now, LastOwner: x.o.LastOwner, PoolID: x.o.PoolID}
 	seat, today := m.members[user], kernel.DateOf(now, shanghai)
 	if seat.day != today {
 		seat.day, seat.used = today, 0
@@ -176,11 +186,15 @@ func (m *model) refuseClaim(x *mine, user kernel.UserID, now time.Time) error {
 	switch {
 	case seat.inactive:
 		return kernel.NotAMember
-	case x.dead:
+	case x.dead, !m.belongs(user, x) && x.o.OwnerID != user:
 		return pool.NotFound
+	case !m.belongs(user, x): // its own, which it may read
+		return pool.ForeignPool
 	case x.o.OwnerID != "":
 		return pool.Taken
-	case !x.o.PoolEnteredAt.IsZero() && inPool < modelProtection:
+	case x.black:
+		return pool.Blacklisted
+	case !x.o.PoolEnteredAt.IsZero() && inPool < m.protection(x):
 		return pool.Protected
 	case !x.o.PoolEnteredAt.IsZero() && inPool < modelCoolDown && x.o.LastOwner == user:
 		return pool.CoolDown
@@ -198,10 +212,12 @@ func (m *model) release(t *rapid.T) {
 	switch {
 	case m.members[user].inactive:
 		require.ErrorIs(t, err, kernel.NotAMember)
-	case x.dead, x.o.OwnerID != "" && x.o.OwnerID != user:
+	case m.hides(user, x):
 		require.ErrorIs(t, err, crm.ErrNotFound)
 	case x.o.OwnerID == "":
 		require.ErrorIs(t, err, pool.NotOwned)
+	case x.o.IsLocked(now):
+		require.ErrorIs(t, err, pool.Locked)
 	default:
 		require.NoError(t, err)
 		x.enterPool(now)
@@ -264,7 +280,7 @@ func (m *model) remove(t *rapid.T) {
 		return
 	}
 	require.NoError(t, err)
-	x.dead = true
+	x.dead, x.o.LockUntil = true, time.Time{}
 	m.changed(x, 1, 1)
 }
 
@@ -322,7 +338,7 @@ func (m *model) recycleInTime(t *rapid.T) {
 func (m *model) recycle(t *rapid.T) {
 	now, released := m.tick(), 0
 	for _, x := range m.customers {
-		if x.o.OwnerID != "" && !x.dead && !m.members[x.o.OwnerID].inactive && now.Sub(x.o.FollowupFrom()) > modelIdle {
+		if x.o.OwnerID != "" && !x.dead && m.belongs(x.o.OwnerID, x) && !x.o.IsLocked(now) && now.Sub(x.o.FollowupFrom()) > modelIdle {
 			x.enterPool(now)
 			m.changed(x, 1, 1)
 			released++
@@ -358,15 +374,19 @@ func (m *model) check(t *rapid.T) {
 			}
 			return t.UnixMicro()
 		}
-		want = append(want, fmt.Sprintf("%d %s %d %d %d %d %s %s %d %t", x.id, x.o.OwnerID, micros(x.o.OwnedSince), micros(x.o.FirstFollowupAt),
-			micros(x.o.LastFollowupAt), micros(x.o.PoolEnteredAt), x.o.LastOwner, x.stage, x.version, x.dead))
+		want = append(want, fmt.Sprintf("%d %s %d %d %d %d %s %s %d %t %d %d %t", x.id, x.o.OwnerID, micros(x.o.OwnedSince), micros(x.o.FirstFollowupAt),
+			micros(x.o.LastFollowupAt), micros(x.o.PoolEnteredAt), x.o.LastOwner, x.stage, x.version, x.dead,
+			x.o.PoolID, micros(x.o.LockUntil), x.black))
 	}
-	require.Equal(t, want, texts(t, m.db, `SELECT format('%d %s %d %d %d %d %s %s %d %s', id, owner_id, owned_since, first_followup_at, last_followup_at,
-		pool_entered_at, last_owner, stage, version, iif(deleted_at IS NULL, 'false', 'true')) FROM crm_customers ORDER BY id`))
+	require.Equal(t, want, texts(t, m.db, `SELECT format('%d %s %d %d %d %d %s %s %d %s %d %d %s', id, owner_id, owned_since, first_followup_at, last_followup_at,
+		pool_entered_at, last_owner, stage, version, iif(deleted_at IS NULL, 'false', 'true'), pool_id, lock_until, iif(standing = 'blacklist', 'true', 'false')) FROM crm_customers ORDER BY id`))
 	for user, seat := range m.members {
 		require.Equal(t, m.places(user), m.count("SELECT coalesce(sum(places), 0) FROM crm_counters WHERE user_id = $1", string(user)))
 		require.Equal(t, seat.used, m.count("SELECT coalesce(sum(claims_used), 0) FROM crm_counters WHERE user_id = $1", string(user)))
 	}
 	require.Equal(t, m.told, m.count("SELECT count(*) FROM crm_audit"))
 	m.agree()
+	if m.steps++; m.steps%10 == 0 { // it is many statements
+		m.sound()
+	}
 }

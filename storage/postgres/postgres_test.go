@@ -101,3 +101,14 @@ func TestEveryKeyHasTheTenant(t *testing.T) {
 	require.NoError(t, rows.Err())
 	require.Empty(t, without)
 }
+
+// That a tenant was dropped meanwhile is read from the name of the foreign key: see bunstore.PostgresError.
+func TestForeignKeysToTheTenantHaveTheNamesThatErrorsAreReadBy(t *testing.T) {
+	const toTenants = "SELECT count(*) FROM pg_constraint WHERE contype = 'f' AND confrelid = 'crm_tenants'::regclass"
+	db := migrated(t)
+	var all, others int
+	require.NoError(t, db.QueryRow(toTenants).Scan(&all))
+	require.NoError(t, db.QueryRow(toTenants+" AND conname <> conrelid::regclass::text || '_tenant_id_fkey'").Scan(&others))
+	require.Greater(t, all, 10)
+	require.Zero(t, others)
+}

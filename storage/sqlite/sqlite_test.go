@@ -43,6 +43,12 @@ func TestSuite(t *testing.T) {
 			return db, sqlite.New(db, &sqlite.Options{ReadDB: open(t, sqlite.ReadDSN(file)), NoPrepare: true})
 		})
 	})
+	t.Run("GroupCommit", func(t *testing.T) {
+		storagetest.Run(t, func(t *testing.T) (*sql.DB, storage.Store) {
+			db := open(t, fast(path(t)))
+			return db, sqlite.New(db, &sqlite.Options{GroupCommit: true})
+		})
+	})
 	t.Run("Memory", func(t *testing.T) {
 		storagetest.Run(t, func(t *testing.T) (*sql.DB, storage.Store) {
 			db := open(t, ":memory:?_pragma=foreign_keys(1)")

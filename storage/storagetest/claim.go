@@ -168,7 +168,7 @@ func testClaim(t *testing.T, open Open) {
 		require.ErrorIs(t, b.Pool.Pools.SetLimits(t.Context(), li, "li", pool.Limits{}), crm.ErrDenied)
 		got, err := b.Pool.Counter(t.Context(), li)
 		require.NoError(t, err)
-		require.Equal(t, customer.Counter{User: "li", Places: 1, Cap: 0, DailyQuota: 20, ClaimsDay: "2026-02-28", ClaimsUsed: 1}, got)
+		require.Equal(t, customer.Counter{User: "li", Places: 1, Cap: 0, DailyQuota: 20, ClaimsDay: "2026-02-28", ClaimsUsed: 1, OpenLimit: 100, OpensDay: "2026-02-28"}, got)
 		b.agree()
 	})
 	t.Run("a claim condition decides by the facts of the customer", func(t *testing.T) {

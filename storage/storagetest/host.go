@@ -201,10 +201,19 @@ func everyUseCase(t *testing.T, b *bundle, in *crm.CRM, ids []customer.ID) {
 	require.NoError(t, in.Pool.Pools.Create(ctx, boss, own))
 	_, errThere := in.Pool.MoveToPool(ctx, boss, ids[:1], own.ID, pool.AllOrNothing, nil)
 	_, errBack := in.Pool.MoveToPool(ctx, boss, ids[:1], 0, pool.AllOrNothing, nil)
+	assignNew(ctx, t, in, true)
+	errTerritory := in.Pool.Territories.Put(ctx, boss, &pool.Territory{Name: "all", Members: []kernel.UserID{"li"}, Enabled: true})
+	errNew := in.Customers.Create(ctx, boss, &customer.Customer{Name: "new"})
+	assignNew(ctx, t, in, false)
+	_, errAuto := in.Pool.AutoAssign(ctx, boss, ids)
+	_, errWhy := in.Pool.ExplainTerritory(ctx, boss, ids[0])
 	_, errTime := in.Customers.Timeline(ctx, li, ids[0], crm.Page{})
+	_, errDue := in.Customers.Tasks.List(ctx, li, customer.TaskFilter{Owners: []crm.UserID{"li"}}, crm.Page{})
+	task := &customer.Task{CustomerID: ids[0], Subject: "x", DueAt: b.now()}
 	for name, err := range map[string]error{
 		"count": errCount, "list": errList, "get many": errMany, "sync": errSync, "deal": errDeal, "facts": errFacts, "log": errLog, "pools": errPools,
 		"audit": errAudit, "events": errEvents, "rights": errRights, "timeline": errTime, "move": errThere, "move back": errBack,
+		"territory": errTerritory, "new": errNew, "auto-assign": errAuto, "explain territory": errWhy,
 		"stage":     in.Customers.SetStage(ctx, li, ids[1], customer.Lost, "x"),
 		"blacklist": in.Customers.Blacklist(ctx, boss, ids[1], "x"),
 		"lift":      in.Customers.Unblacklist(ctx, boss, ids[1]),
@@ -215,6 +224,8 @@ func everyUseCase(t *testing.T, b *bundle, in *crm.CRM, ids []customer.ID) {
 		"reasons":   in.Pool.Pools.SetReasons(ctx, boss, []string{"x"}),
 		"delete":    in.Pool.Pools.Delete(ctx, boss, own.ID, 0),
 		"lock":      in.Pool.Lock(ctx, li, ids[1], time.Time{}, "x"),
+		"task":      in.Customers.Tasks.Create(ctx, li, task),
+		"due":       errDue,
 		"unlock":    in.Pool.Unlock(ctx, li, ids[1]),
 		"assign":    in.Pool.Assign(ctx, boss, ids[0], "new", nil),
 	} {
@@ -222,5 +233,8 @@ func everyUseCase(t *testing.T, b *bundle, in *crm.CRM, ids []customer.ID) {
 	}
 	require.NoError(t, in.Customers.Delete(ctx, boss, ids[2], 2))
 	_, err = in.Customers.Restore(ctx, boss, ids[2])
+	require.NoError(t, err)
+	require.NoError(t, in.Customers.Tasks.Done(ctx, boss, task.ID))
+	_, err = in.HandOver.Plan(ctx, boss, "new", &crm.HandOverOptions{Successors: []crm.UserID{"li"}})
 	require.NoError(t, err)
 }

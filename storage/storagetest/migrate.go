@@ -2,6 +2,7 @@ package storagetest
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -46,30 +47,30 @@ func testMigrate(t *testing.T, open Open) {
 		require.NoError(t, b.store.Migrate(t.Context()))
 		require.False(t, b.get(ids[0]).IsLocked(b.now()))
 	})
-	t.Run("0016: contracts go and come, quotes stay", func(t *testing.T) {
+	t.Run("0014: contracts go and come, quotes stay", func(t *testing.T) {
 		b := setup(t, open)
 		of := b.create(1, "li")[0]
 		b.fillSales(boss, of, "li")
-		require.NoError(t, b.store.MigrateDown(t.Context(), 15))
+		require.NoError(t, b.store.MigrateDown(t.Context(), 13))
 		require.NoError(t, b.store.Migrate(t.Context()))
 		b.CRM = b.open(nil)
 		require.Equal(t, 1, b.count("SELECT count(*) FROM crm_quotes"))
 		b.signed(of)
 	})
-	t.Run("0015: quotes go and come, opportunities stay", func(t *testing.T) {
+	t.Run("0013: quotes go and come, opportunities stay", func(t *testing.T) {
 		b := setup(t, open)
 		of := b.create(1, "li")[0]
 		b.fillSales(boss, of, "li")
-		require.NoError(t, b.store.MigrateDown(t.Context(), 14))
+		require.NoError(t, b.store.MigrateDown(t.Context(), 12))
 		require.NoError(t, b.store.Migrate(t.Context()))
 		b.CRM = b.open(nil)
 		require.Len(t, b.opportunities(boss, sales.OpportunityFilter{}), 1)
 		b.quote(li, of, nil)
 	})
-	t.Run("0014: opportunities go and come, customers and products stay", func(t *testing.T) {
+	t.Run("0012: opportunities go and come, customers and products stay", func(t *testing.T) {
 		b := setup(t, open)
 		b.fillSales(boss, b.create(1, "li")[0], "li")
-		require.NoError(t, b.store.MigrateDown(t.Context(), 13))
+		require.NoError(t, b.store.MigrateDown(t.Context(), 11))
 		require.Equal(t, 1, b.count("SELECT count(*) FROM crm_customers"))
 		require.NoError(t, b.store.Migrate(t.Context()))
 		b.CRM = b.open(nil)
@@ -77,17 +78,113 @@ func testMigrate(t *testing.T, open Open) {
 		b.pipeline()
 		b.opportunity(li, b.create(1, "li")[0], "1")
 	})
-	t.Run("0013: products and prices go and come, customers stay", func(t *testing.T) {
+	t.Run("0011: products and prices go and come, customers stay", func(t *testing.T) {
 		b := setup(t, open)
 		ids := b.create(2, "li")
 		b.fillSales(boss, ids[0], "li")
-		require.NoError(t, b.store.MigrateDown(t.Context(), 12))
+		require.NoError(t, b.store.MigrateDown(t.Context(), 10))
 		require.Equal(t, 2, b.count("SELECT count(*) FROM crm_customers"))
 		require.NoError(t, b.store.Migrate(t.Context()))
 		b.CRM = b.open(nil)
 		require.EqualValues(t, "li", b.owner(ids[0]))
 		require.Empty(t, b.products(sales.ProductFilter{}))
 		b.product("x", "1", 0)
+	})
+	t.Run("0005: the trail of before stays as it is, and from now on refuses to be replaced or emptied", func(t *testing.T) {
+		b := setup(t, open)
+		require.NoError(t, b.Pool.Release(t.Context(), li, b.create(1, "li")[0], nil))
+		before, log := b.audit(team.TrailFilter{}), b.count("SELECT count(*) FROM crm_operations")
+		change := "REPLACE INTO crm_operations SELECT * FROM crm_operations"
+		if b.postgres() {
+			change = "TRUNCATE crm_operations"
+		}
+		require.NoError(t, b.store.MigrateDown(t.Context(), 4))
+		tx := b.begin()
+		_, err := tx.Exec(change)
+		require.NoError(t, err, "before, nothing refused it")
+		require.NoError(t, tx.Rollback())
+		require.NoError(t, b.store.Migrate(t.Context()))
+		_, err = b.db.Exec(change)
+		require.ErrorContains(t, err, "never changed")
+		require.Equal(t, before, b.audit(team.TrailFilter{}))
+		require.Equal(t, log, b.count("SELECT count(*) FROM crm_operations"))
+		b.CRM = b.open(nil)
+		require.NoError(t, b.Team.DropTenant(t.Context(), boss, nil), "a tenant takes its trail along")
+		require.NoError(t, b.store.MigrateDown(t.Context(), 4))
+	})
+	t.Run("down and up again in one process: no id is given twice, and no tenant has the number of another", func(t *testing.T) {
+		b := setup(t, open)
+		b.CRM = b.open(func(o *crm.Options) { o.KeepRights = time.Minute }) // so that nothing asks for the tenant's number anew
+		b.create(3, "")                                                     // what is left of the block is kept
+		_, err := b.Customers.List(t.Context(), otherBoss, customer.Filter{}, crm.Page{})
+		require.NoError(t, err)
+		require.NoError(t, b.store.MigrateDown(t.Context(), 0))
+		require.NoError(t, b.store.Migrate(t.Context()))
+		for _, by := range []crm.Actor{otherBoss, boss} { // in another order than before
+			require.NoError(t, b.Team.CreateTenant(t.Context(), by, team.Tenant{Name: "Again"}))
+		}
+		b.create(200, "")
+		require.Equal(t, 200, b.count("SELECT count(*) FROM crm_customers WHERE tenant_id = $1", b.tenantNumber("acme")))
+		l, err := b.Customers.List(t.Context(), otherBoss, customer.Filter{}, crm.Page{})
+		require.NoError(t, err)
+		require.Empty(t, l.Items)
+	})
+	t.Run("0009: pools of before assign nobody, members of before have waited for ever, and customers stay", func(t *testing.T) {
+		b := setup(t, open)
+		b.create(2, "li")
+		b.settings(func(p *pool.Pool) { p.AssignNew = true })
+		b.territory(pool.Territory{Members: only("li")})
+		b.autoAssign(b.at(b.pool("closed", 0, pool.Member{User: "li"}), 1, "")...)
+		require.Equal(t, 1, b.count("SELECT count(*) FROM crm_counters WHERE assigned_at IS NOT NULL"))
+		require.NoError(t, b.store.MigrateDown(t.Context(), 8))
+		require.Equal(t, 3, b.count("SELECT count(*) FROM crm_customers WHERE owner_id = 'li'"))
+		require.NoError(t, b.store.Migrate(t.Context()))
+		b.CRM = b.open(nil)
+		require.Zero(t, b.count("SELECT count(*) FROM crm_territories"))
+		require.Zero(t, b.count("SELECT count(*) FROM crm_counters WHERE assigned_at IS NOT NULL"))
+		p, err := b.Pool.Pools.Get(t.Context(), boss, 0)
+		require.NoError(t, err)
+		require.False(t, p.AssignNew)
+		require.Equal(t, 3, b.places("li"))
+		b.agree()
+	})
+	t.Run("0006: tasks are gone with it, and members who are inactive already are closed", func(t *testing.T) {
+		b := setup(t, open)
+		ids := b.create(2, "li")
+		b.task(li, "", ids[0])
+		require.NoError(t, b.store.MigrateDown(t.Context(), 5))
+		// An older library knows nothing of counters that are closed: wang has none yet, and li has one.
+		_, err := b.db.ExecContext(t.Context(), "UPDATE crm_members SET inactive_since = created_at WHERE user_id IN ('li', 'wang') AND tenant_id = (SELECT id FROM crm_tenants WHERE key = 'acme')")
+		require.NoError(t, err)
+		require.NoError(t, b.store.Migrate(t.Context()))
+		b.CRM = b.open(nil)
+		require.Zero(t, b.count("SELECT count(*) FROM crm_tasks"))
+		require.Equal(t, 2, b.count("SELECT count(*) FROM crm_counters WHERE closed"))
+		require.Equal(t, 2, b.places("li"))
+		b.agree()
+		require.NoError(t, b.Team.Members.Activate(t.Context(), boss, "li"))
+		require.Equal(t, 1, b.count("SELECT count(*) FROM crm_counters WHERE closed"))
+		b.task(li, "", ids[0])
+		require.Equal(t, 2, b.handOver(nil).Items[0].ToPool)
+		b.agree()
+	})
+	t.Run("0008: nothing is noted of customers of before, and what was told is forgotten on the way down", func(t *testing.T) {
+		b := setup(t, open)
+		b.rule(pool.Rule{Condition: "owned_days >= 2", Action: pool.Release})
+		ids := b.create(2, "li")
+		b.wait(day)
+		require.NoError(t, b.store.MigrateDown(t.Context(), 7))
+		require.NoError(t, b.store.Migrate(t.Context()))
+		b.CRM = b.open(nil)
+		require.Zero(t, b.count("SELECT count(*) FROM crm_due"))
+		require.Len(t, b.privates(li, pool.PrivateFilter{}, 1), 2)
+		require.Equal(t, 2, b.warn(nil).Warned)
+		require.NoError(t, b.store.MigrateDown(t.Context(), 7))
+		require.Equal(t, 2, b.count("SELECT count(*) FROM crm_customers"))
+		require.NoError(t, b.store.Migrate(t.Context()))
+		require.Equal(t, 2, b.warn(nil).Warned)
+		require.Len(t, b.dueSoon(ids[0]), 2)
+		b.agree()
 	})
 	t.Run("by several at once: one applies each, all succeed", func(t *testing.T) {
 		t.Parallel()

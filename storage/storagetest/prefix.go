@@ -3,6 +3,7 @@ package storagetest
 import (
 	"database/sql"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -35,13 +36,39 @@ func Prefix(t *testing.T, prefix string, open func(t *testing.T, prefix string) 
 	require.NoError(t, err)
 	c := &customer.Customer{Name: "tagged"}
 	require.NoError(t, b.Customers.Create(ctx, boss, c))
+	_, err = b.Pool.Open(ctx, li, c.ID)
+	require.NoError(t, err)
+	_, err = b.Pool.PurgeOpens(ctx, boss, 0)
+	require.NoError(t, err)
+	_, err = b.Team.Trail.Audit(ctx, boss, team.TrailFilter{}, crm.Page{})
+	require.NoError(t, err)
+	_, err = b.Team.Trail.Events(ctx, boss, team.TrailFilter{}, crm.Page{})
+	require.NoError(t, err)
+	_, err = b.Pool.Log(ctx, boss, customer.OperationFilter{}, crm.Page{})
+	require.NoError(t, err)
+	_, err = b.Team.Relay.Dead(ctx, boss, crm.Page{})
+	require.NoError(t, err)
 	_, err = b.Customers.List(ctx, boss, customer.Filter{TagsAny: []string{"VIP"}, TagsAll: []string{"VIP"}}, crm.Page{})
 	require.NoError(t, err)
 	b.rule(pool.Rule{Condition: `followup_days > 1 and not ("VIP" in tags) and spend < 5 and orders == 0`, Action: pool.Release})
 	b.wait(2 * day)
+	require.Positive(t, b.warn(nil).Warned)
+	require.NotEmpty(t, b.privates(li, pool.PrivateFilter{}, 1))
 	report, err := b.Pool.Recycle(ctx, boss, all)
 	require.NoError(t, err)
 	require.Positive(t, report.Released)
+	kept := b.create(1, "li")[0]
+	require.NoError(t, b.Customers.Tasks.Create(ctx, li, &customer.Task{CustomerID: kept, Subject: "x", DueAt: b.now()}))
+	_, err = b.HandOver.Run(ctx, boss, "li", &crm.HandOverOptions{Successors: []crm.UserID{"head"}})
+	require.NoError(t, err)
+	b.wait(time.Microsecond)
+	simulated := b.simulate([]pool.Rule{{Name: "x", Condition: "spend < 5", Action: pool.Release}}, pool.SimulateOptions{})
+	require.Equal(t, report.Released, simulated.Recorded.Recycled)
+	_, err = b.Pool.Patterns.ClaimAndRelease(ctx, boss, pool.PatternFilter{}, crm.Page{})
+	require.NoError(t, err)
+	_, err = b.Pool.Patterns.Swaps(ctx, boss, pool.PatternFilter{}, crm.Page{})
+	require.NoError(t, err)
+	b.verify()
 	require.NoError(t, b.Team.DropTenant(ctx, boss, nil))
 	require.NoError(t, store.MigrateDown(ctx, 0))
 }

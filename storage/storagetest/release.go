@@ -22,7 +22,7 @@ func testRelease(t *testing.T, open Open) {
 		require.Empty(t, c.OwnerID)
 		require.True(t, c.OwnedSince.IsZero())
 		require.Equal(t, []any{b.now().UTC(), kernel.UserID("li")}, []any{c.PoolEnteredAt, c.LastOwner})
-		log, err := b.Pool.Log(t.Context(), li, customer.OperationFilter{Record: int64(id), Actions: []customer.Action{customer.Released}}, crm.Page{})
+		log, err := b.Pool.Log(t.Context(), boss, customer.OperationFilter{Record: int64(id), Actions: []customer.Action{customer.Released}}, crm.Page{})
 		require.NoError(t, err)
 		require.Len(t, log.Items, 1)
 		require.Equal(t, []string{"no budget", "asked again\nin May"}, []string{log.Items[0].Reason, log.Items[0].Note})

@@ -45,19 +45,31 @@ func Run(t *testing.T, open Open) {
 		{"Addresses", testAddresses},
 		{"Tags", testTags},
 		{"Interactions", testInteractions},
+		{"Tasks", testTasks},
 		{"Timeline", testTimeline},
 		{"Claim", testClaim},
 		{"Release", testRelease},
 		{"Assign", testAssign},
 		{"Reasons", testReasons},
+		{"Territories", testTerritories},
+		{"AutoAssign", testAutoAssign},
+		{"AutoAssignNew", testAutoAssignNew},
+		{"AutoAssignRaces", testAutoAssignRaces},
 		{"Pools", testPools},
 		{"Moves", testMoves},
+		{"PoolRights", testPoolRights},
+		{"HandOver", testHandOver},
 		{"Locks", testLocks},
+		{"KeyLocks", testKeyLocks},
 		{"LockDue", testLockDue},
 		{"Recycle", testRecycle},
 		{"Calendars", testCalendars},
 		{"Counting", testCounting},
 		{"Due", testDue},
+		{"Warnings", testWarnings},
+		{"Private", testPrivate},
+		{"Simulate", testSimulate},
+		{"Patterns", testPatterns},
 		{"Races", testRaces},
 		{"AssignRaces", testAssignRaces},
 		{"Host", testHost},
@@ -66,6 +78,8 @@ func Run(t *testing.T, open Open) {
 		{"Trail", testTrail},
 		{"Report", testReport},
 		{"Relay", testRelay},
+		{"Masking", testMasking},
+		{"Opens", testOpens},
 		{"Drop", testDrop},
 		{"Migrate", testMigrate},
 		{"Categories", testCategories},
@@ -76,6 +90,8 @@ func Run(t *testing.T, open Open) {
 		{"Quotes", testQuotes},
 		{"QuoteNumbers", testQuoteNumbers},
 		{"Contracts", testContracts},
+		{"Verify", testVerify},
+		{"Texts", testTexts},
 		{"Tenants", testTenants},
 	} {
 		t.Run(topic.name, func(t *testing.T) { topic.test(t, open) })
@@ -242,6 +258,7 @@ func (b *bundle) agree() {
 	} {
 		require.Zero(b.t, b.count(query), why)
 	}
+	b.verify()
 }
 
 // operations counts lines of the operation log.

@@ -27,7 +27,7 @@ func testTimeline(t *testing.T, open Open) {
 		b.wait(time.Hour)
 		require.NoError(t, b.Pool.Release(t.Context(), li, id, nil))
 
-		l, err := b.Customers.Timeline(t.Context(), head, id, crm.Page{})
+		l, err := b.Customers.Timeline(t.Context(), boss, id, crm.Page{})
 		require.NoError(t, err)
 		require.Empty(t, l.Next)
 		for i := range l.Items {

@@ -20,6 +20,7 @@ func testTrail(t *testing.T, open Open) {
 	t.Run("Changes", func(t *testing.T) { testChanges(t, open) })
 	t.Run("Reading", func(t *testing.T) { testReadingTrail(t, open) })
 	t.Run("Requests", func(t *testing.T) { testRequests(t, open) })
+	t.Run("Order", func(t *testing.T) { testTrailOrder(t, open) })
 }
 
 // audit is the audit trail of a filter, newest first, two rows at a time.
@@ -162,7 +163,17 @@ func testChanges(t *testing.T, open Open) {
 		for _, table := range []string{"crm_audit", "crm_operations"} {
 			before := b.count("SELECT count(*) FROM " + table + " WHERE actor <> 'nobody'")
 			require.Positive(t, before)
-			for _, text := range []string{"UPDATE " + table + " SET actor = 'nobody'", "DELETE FROM " + table, "DELETE FROM " + table + " WHERE actor = 'li'"} {
+			texts := []string{
+				"UPDATE " + table + " SET actor = 'nobody'", "DELETE FROM " + table, "DELETE FROM " + table + " WHERE actor = 'li'",
+			}
+			upsert := "INSERT INTO " + table + " SELECT * FROM " + table + " WHERE true ON CONFLICT (%s) DO UPDATE SET actor = 'nobody'"
+			if b.postgres() {
+				texts = append(texts, fmt.Sprintf(upsert, "tenant_id, id"), "TRUNCATE "+table, "TRUNCATE crm_tenants CASCADE")
+			} else {
+				texts = append(texts, fmt.Sprintf(upsert, "id"), "REPLACE INTO "+table+" SELECT * FROM "+table, "INSERT OR REPLACE INTO "+table+" SELECT * FROM "+table+" LIMIT 1",
+					"UPDATE OR REPLACE "+table+" SET id = id + 1")
+			}
+			for _, text := range texts {
 				_, err := b.db.Exec(text)
 				require.ErrorContains(t, err, "never changed", text)
 			}
@@ -196,6 +207,24 @@ func testReadingTrail(t *testing.T, open Open) {
 				require.Greater(t, e.ID, want[len(want)-1], "in the order of ids")
 			}
 		}
+	})
+	t.Run("a span of time is paged by time and id: rows of one instant neither repeat nor are skipped", func(t *testing.T) {
+		b := setup(t, open)
+		first := b.audit(team.TrailFilter{}) // all of one instant
+		require.Greater(t, len(first), 4)
+		b.wait(-time.Hour) // a clock was set back: what is written now is older
+		d := b.department(team.Department{Name: "older"})
+		b.wait(2 * time.Hour)
+		b.department(team.Department{Name: "newer"})
+		got := b.audit(team.TrailFilter{From: start.Add(-time.Hour), To: start.Add(time.Hour)})
+		require.Equal(t, first, got[:len(first)])
+		require.Len(t, got, len(first)+1)
+		require.EqualValues(t, d, got[len(first)].Ref.ID)
+		require.Equal(t, first, b.audit(team.TrailFilter{From: start, To: start.Add(time.Microsecond)}))
+		l, err := b.Team.Trail.Audit(t.Context(), boss, team.TrailFilter{From: start}, crm.Page{Limit: 1})
+		require.NoError(t, err)
+		_, err = b.Team.Trail.Audit(t.Context(), boss, team.TrailFilter{}, crm.Page{After: l.Next})
+		requireError(t, err, crm.ErrInvalid, kernel.Malformed, "after")
 	})
 	t.Run("a cursor of another list is refused", func(t *testing.T) {
 		b := setup(t, open)

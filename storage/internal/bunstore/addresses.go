@@ -20,6 +20,7 @@ func addressRowOf(tenant int64, x *customer.Address) addressRow {
 
 func (r *addressRow) domain() *customer.Address {
 	x := r.Address
+	x.Masked = r.Masked
 	x.CreatedAt, x.UpdatedAt, x.DeletedAt = time.Time(r.CreatedAt), time.Time(r.UpdatedAt), time.Time(r.DeletedAt)
 	return &x
 }
@@ -69,7 +70,7 @@ func (c *addresses) Get(ctx context.Context, tenant kernel.TenantID, sc kernel.S
 		return nil, err
 	}
 	var rows []addressRow
-	q := life(t.ofCustomers(t.db.NewSelect().Model(&rows), "a", n, sc), "a", deleted)
+	q := life(t.ofCustomers(inPool(t.db.NewSelect().Model(&rows)), "a", n, sc), "a", deleted)
 	err = q.Where("a.id IN (?)", bun.List(ids)).Order("a.id").Conn(t.conn).Scan(ctx)
 	return toAddresses(rows), err
 }

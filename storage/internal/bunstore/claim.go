@@ -2,6 +2,7 @@ package bunstore
 
 import (
 	"context"
+	"database/sql"
 	"strings"
 
 	"github.com/openseas/crm/customer"
@@ -37,7 +38,8 @@ const (
 			AND (c.stage = 'won' OR coalesce(x.own_cap, y.cap) > 0) AND coalesce(x.own_daily_quota, y.daily_quota) > 0
 		ON CONFLICT (tenant_id, kind, user_id) DO UPDATE SET places = k.places + excluded.places, claims_day = excluded.claims_day,
 			claims_used = CASE WHEN k.claims_day = excluded.claims_day THEN k.claims_used ELSE 0 END + 1
-		WHERE (excluded.places = 0 OR k.places < coalesce(k.own_cap, (SELECT y.cap FROM crm_policies AS y WHERE y.tenant_id = :tenant AND y.kind = :kind)))
+		WHERE NOT k.closed
+			AND (excluded.places = 0 OR k.places < coalesce(k.own_cap, (SELECT y.cap FROM crm_policies AS y WHERE y.tenant_id = :tenant AND y.kind = :kind)))
 			AND CASE WHEN k.claims_day = excluded.claims_day THEN k.claims_used ELSE 0 END
 				< coalesce(k.own_daily_quota, (SELECT y.daily_quota FROM crm_policies AS y WHERE y.tenant_id = :tenant AND y.kind = :kind))
 		RETURNING user_id`
@@ -104,15 +106,15 @@ func (r *records) Claim(ctx context.Context, o pool.Order, id int64) error {
 		return nil
 	}
 	args["seq"], args["pool"], args["stage"] = won[0].Seq, won[0].PoolID, won[0].Stage
-	var place []string
-	if err := r.query(ctx, claimName(r.kind)+".place", args, &place); err != nil {
+	places, err := r.do(ctx, claimName(r.kind)+".place", args)
+	if err != nil {
 		return err
 	}
-	if len(place) == 0 {
+	if places == 0 {
 		return pool.Lost() // the unit of work takes the record back
 	}
 	for _, part := range []string{".log", ".audit", ".event"} {
-		if err := r.query(ctx, claimName(r.kind)+part, args, &place); err != nil {
+		if _, err := r.do(ctx, claimName(r.kind)+part, args); err != nil {
 			return err
 		}
 	}
@@ -127,16 +129,27 @@ func nullable(s string) any {
 	return s
 }
 
+// lookCounterSQL is a member's counter without a lock, and with the tenant's limits where it has none yet.
+const lookCounterSQL = `SELECT CAST(:user AS text) AS user_id, coalesce(k.places, 0) AS places, coalesce(k.own_cap, y.cap) AS cap,
+		coalesce(k.own_daily_quota, y.daily_quota) AS daily_quota, coalesce(k.claims_day, '') AS claims_day, coalesce(k.claims_used, 0) AS claims_used,
+		coalesce(k.own_open_limit, y.open_limit) AS open_limit, coalesce(k.opens_day, '') AS opens_day, coalesce(k.opens_used, 0) AS opens_used,
+		k.assigned_at, coalesce(k.closed, false) AS closed
+	FROM crm_policies y LEFT JOIN crm_counters k ON k.tenant_id = y.tenant_id AND k.kind = y.kind AND k.user_id = :user
+	WHERE y.tenant_id = :tenant AND y.kind = :kind`
+
 // Counter see [pool.Repository].
 func (r *records) Counter(ctx context.Context, tenant kernel.TenantID, user kernel.UserID) (m customer.Counter, err error) {
 	n, err := r.tenant(ctx, tenant)
 	if err != nil {
 		return m, err
 	}
-	var row counterRow
-	err = r.raw(`SELECT ? AS user_id, coalesce(k.places, 0) AS places, coalesce(k.own_cap, y.cap) AS cap,
-			coalesce(k.own_daily_quota, y.daily_quota) AS daily_quota, coalesce(k.claims_day, '') AS claims_day, coalesce(k.claims_used, 0) AS claims_used
-		FROM crm_policies y LEFT JOIN crm_counters k ON k.tenant_id = y.tenant_id AND k.kind = y.kind AND k.user_id = ?
-		WHERE y.tenant_id = ? AND y.kind = ?`, string(user), string(user), n, string(r.kind)).Scan(ctx, &row)
-	return row.domain(), err
+	var rows []counterRow
+	err = r.query(ctx, "counter.look", named{"tenant": n, "kind": string(r.kind), "user": string(user)}, &rows)
+	if err == nil && len(rows) == 0 {
+		err = sinceFirstDay(sql.ErrNoRows)
+	}
+	if err != nil {
+		return m, err
+	}
+	return rows[0].domain(), nil
 }

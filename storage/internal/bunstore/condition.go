@@ -13,6 +13,7 @@ import (
 // conditionInput is what SQL cannot know by itself: date arithmetic is made in Go and bound (rules.md, Time).
 type conditionInput struct {
 	Now   time.Time
+	Until time.Time                  // not zero: true is what may be true at any instant from Now to Until
 	Days  condition.Counting         // nil: condition.Elapsed
 	Spend spendWindow                // needed by conditions that use spend
 	Table func(name string) safeName // Store.table: the name of "orders" is crm_orders, or as the host has it
@@ -76,6 +77,7 @@ type conditionWriter struct {
 	sql   strings.Builder
 	args  []any
 	facts bool
+	not   bool // with Until: the opposite of what comes is written
 	err   error
 }
 
@@ -95,25 +97,61 @@ func (w *conditionWriter) failf(format string, args ...any) {
 func (w *conditionWriter) node(n condition.Node) {
 	switch n := n.(type) {
 	case condition.And:
-		w.run(n.Nodes, " AND ")
+		w.run(n.Nodes, !w.not)
 	case condition.Or:
-		w.run(n.Nodes, " OR ")
+		w.run(n.Nodes, w.not)
 	case condition.Not:
-		w.write("NOT (")
-		w.node(n.Node)
-		w.write(")")
+		w.opposite(n.Node)
 	case condition.Compare:
-		w.compare(n)
+		if w.not && n.Fact.Kind() == condition.KindDays {
+			n.Op = oppositeOps[n.Op]
+			w.compare(n)
+			return
+		}
+		w.leaf(func() { w.compare(n) })
 	case condition.In:
-		w.texts(n)
+		w.leaf(func() { w.texts(n) })
 	case condition.HasTag:
-		w.hasTag(n)
+		w.leaf(func() { w.hasTag(n) })
 	default:
 		w.failf("no SQL for %T", n)
 	}
 }
 
-func (w *conditionWriter) run(nodes []condition.Node, between string) {
+// opposite writes what is true when a node is false. Over a span of time that is not when it is not true: "more than 7
+// days" may be true at its end and false at its begin. So the "not" goes down to the comparisons, each of which is
+// asked at the instant at which it is true if it ever is.
+func (w *conditionWriter) opposite(n condition.Node) {
+	if !w.in.Until.IsZero() {
+		w.not = !w.not
+		w.node(n)
+		w.not = !w.not
+		return
+	}
+	w.write("NOT (")
+	w.node(n)
+	w.write(")")
+}
+
+var oppositeOps = map[condition.Op]condition.Op{
+	condition.Less: condition.AtLeast, condition.AtLeast: condition.Less, condition.Greater: condition.AtMost, condition.AtMost: condition.Greater,
+}
+
+func (w *conditionWriter) leaf(write func()) {
+	if !w.not {
+		write()
+		return
+	}
+	w.write("NOT (")
+	write()
+	w.write(")")
+}
+
+func (w *conditionWriter) run(nodes []condition.Node, and bool) {
+	between := " OR "
+	if and {
+		between = " AND "
+	}
 	w.write("(")
 	for i, n := range nodes {
 		if i > 0 {
@@ -141,7 +179,15 @@ func (w *conditionWriter) compare(c condition.Compare) {
 		w.spend()
 		w.write(" "+conditionOps[c.Op]+" ?", amountOf(c.Number))
 	case c.Fact.Kind() == condition.KindDays:
-		cut, before := c.Cut(w.in.Now, w.in.Days)
+		at := w.in.Now
+		if (c.Op == condition.Greater || c.Op == condition.AtLeast) && w.in.Until.After(at) {
+			at = w.in.Until // more days go by; "less than" is true now if it ever is
+		}
+		cut, before := c.Cut(at, w.in.Days)
+		if before && c.Fact == condition.DealDays && !w.in.Until.IsZero() {
+			// What follows from it, for the index. It is false where the other may be unknown: over a span no "not" stands above it.
+			w.write("t.first_followup_at < ? AND ", moment(cut))
+		}
 		if before {
 			w.write(w.column(c.Fact)+" < ?", moment(cut))
 		} else {

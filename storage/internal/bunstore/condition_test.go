@@ -132,3 +132,45 @@ func TestSpendNeedsItsWindow(t *testing.T) {
 	_, err = compileCondition(c, in)
 	require.ErrorContains(t, err, "spend needs the trailing year")
 }
+
+// Over a span of time a condition is true where it is true at any instant of it: "more than" is asked at the end, "less
+// than" at the begin, and a "not" goes down to the comparisons.
+func TestConditionOverASpan(t *testing.T) {
+	until := conditionNow.Add(48 * time.Hour)
+	ago := func(at time.Time, days int, more time.Duration) moment {
+		return moment(at.Add(-24*time.Hour*time.Duration(days) + more))
+	}
+	const µs = time.Microsecond
+	const from = "coalesce(t.last_followup_at, t.owned_since)"
+	for text, want := range map[string]struct {
+		sql  string
+		args []any
+	}{
+		`followup_days > 7`:           {from + " < ?", []any{ago(until, 7, 0)}},
+		`followup_days >= 7`:          {from + " < ?", []any{ago(until, 7, µs)}},
+		`followup_days < 7`:           {from + " >= ?", []any{ago(conditionNow, 7, µs)}},
+		`followup_days <= 7`:          {from + " >= ?", []any{ago(conditionNow, 7, 0)}},
+		`not (followup_days > 7)`:     {from + " >= ?", []any{ago(conditionNow, 7, 0)}},
+		`not (followup_days < 7)`:     {from + " < ?", []any{ago(until, 7, µs)}},
+		`not (followup_days <= 7)`:    {from + " < ?", []any{ago(until, 7, 0)}},
+		`not (followup_days >= 7)`:    {from + " >= ?", []any{ago(conditionNow, 7, µs)}},
+		`not not (followup_days < 7)`: {from + " >= ?", []any{ago(conditionNow, 7, µs)}},
+		`deal_days > 7`: {
+			"t.first_followup_at < ? AND CASE WHEN f.last_order_at >= t.first_followup_at THEN NULL ELSE t.first_followup_at END < ?",
+			[]any{ago(until, 7, 0), ago(until, 7, 0)},
+		},
+		`level != "A"`:                              {"NOT (t.level = ?)", []any{"A"}},
+		`not (level != "A")`:                        {"t.level = ?", []any{"A"}},
+		`not (owned_days < 3 and level == "A")`:     {"(t.owned_since < ? OR NOT (t.level = ?))", []any{ago(until, 3, µs), "A"}},
+		`not (owned_days < 3 or not (orders == 0))`: {"(t.owned_since < ? AND f.orders = ?)", []any{ago(until, 3, µs), int64(0)}},
+	} {
+		c, err := condition.Parse(text)
+		require.NoError(t, err, text)
+		in := conditionTestInput()
+		in.Until = until
+		got, err := compileCondition(c, in)
+		require.NoError(t, err, text)
+		require.Equal(t, want.sql, got.SQL, text)
+		require.Equal(t, want.args, got.Args, text)
+	}
+}

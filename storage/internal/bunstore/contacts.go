@@ -24,6 +24,7 @@ func contactRowOf(tenant int64, x *customer.Contact) contactRow {
 
 func (r *contactRow) domain() *customer.Contact {
 	x := r.Contact
+	x.Masked = r.Masked
 	x.Preferences = document(r.Preferences)
 	x.CreatedAt, x.UpdatedAt, x.DeletedAt = time.Time(r.CreatedAt), time.Time(r.UpdatedAt), time.Time(r.DeletedAt)
 	return &x
@@ -51,6 +52,11 @@ func (t *tx) ofCustomers(q *bun.SelectQuery, alias string, n int64, sc kernel.Sc
 	q = q.Join("CROSS JOIN ? AS t", t.table("customers")).
 		Where("?0.tenant_id = ?1 AND t.tenant_id = ?0.tenant_id AND t.id = ?0.customer_id", bun.Ident(alias), n)
 	return within(q, n, sc)
+}
+
+// inPool adds to the columns of children whether their customer lies in a pool.
+func inPool(q *bun.SelectQuery) *bun.SelectQuery {
+	return q.ColumnExpr("?TableColumns").ColumnExpr("t.owner_id IS NULL AS masked")
 }
 
 // life leaves the living rows, or the deleted ones.
@@ -152,7 +158,7 @@ func (c *contacts) Get(ctx context.Context, tenant kernel.TenantID, sc kernel.Sc
 		return nil, err
 	}
 	var rows []contactRow
-	q := life(t.ofCustomers(t.db.NewSelect().Model(&rows), "k", n, sc), "k", deleted)
+	q := life(t.ofCustomers(inPool(t.db.NewSelect().Model(&rows)), "k", n, sc), "k", deleted)
 	err = q.Where("k.id IN (?)", bun.List(ids)).Order("k.id").Conn(t.conn).Scan(ctx)
 	return toContacts(rows), err
 }
@@ -239,7 +245,7 @@ func (c *contacts) Find(ctx context.Context, tenant kernel.TenantID, sc kernel.S
 			continue
 		}
 		var rows []contactRow
-		q := life(t.ofCustomers(t.db.NewSelect().Model(&rows), "k", n, sc), "k", false).Where("k.? = ?", bun.Ident(column), key)
+		q := life(t.ofCustomers(inPool(t.db.NewSelect().Model(&rows)), "k", n, sc), "k", false).Where("k.? = ?", bun.Ident(column), key)
 		if err := byID(q, "k", w).Conn(t.conn).Scan(ctx); err != nil {
 			return nil, err
 		}

@@ -2,6 +2,7 @@ package bunstore
 
 import (
 	"context"
+	"reflect"
 	"slices"
 	"strconv"
 	"time"
@@ -18,7 +19,11 @@ type customers tx
 // getCustomer is the hot read of one.
 func (s *Store) getCustomer() string {
 	return "SELECT " + s.columnsOf((*customerRow)(nil), "") +
-		" FROM crm_customers WHERE tenant_id = :tenant AND id = :id AND deleted_at IS NULL"
+		" FROM crm_customers AS t WHERE t.tenant_id = :tenant AND t.id = :id AND t.deleted_at IS NULL"
+}
+
+func (s *Store) getFacts() string {
+	return "SELECT " + s.columnsOf((*factsRow)(nil), "f.") + " FROM crm_customer_facts AS f WHERE f.tenant_id = :tenant AND f.customer_id = :id"
 }
 
 // Insert see [customer.Repository].
@@ -135,15 +140,12 @@ func (c *customers) Get(ctx context.Context, tenant kernel.TenantID, sc kernel.S
 	if err != nil || len(ids) == 0 {
 		return nil, err
 	}
-	var rows []customerRow
 	if len(ids) == 1 { // hot; the scope of one is decided in Go, by the same value
-		err = t.query(ctx, "customer.get", named{"tenant": n, "id": int64(ids[0])}, &rows)
-		rows = slices.DeleteFunc(rows, func(r customerRow) bool {
-			return !sc.Sees(kernel.UserID(r.OwnerID), string(r.Region), int64(r.PoolID))
-		})
-	} else {
-		err = within(t.db.NewSelect().Model(&rows), n, sc).Where("t.id IN (?)", bun.List(ids)).Order("t.id").Conn(t.conn).Scan(ctx)
+		found, err := t.open(ctx, "customer.get", named{"tenant": n, "id": int64(ids[0])})
+		return t.customersOf(sc, found, err)
 	}
+	var rows []customerRow
+	err = within(t.db.NewSelect().Model(&rows), n, sc).Where("t.id IN (?)", bun.List(ids)).Order("t.id").Conn(t.conn).Scan(ctx)
 	return toCustomers(rows), err
 }
 
@@ -162,6 +164,10 @@ func (c *customers) Lock(ctx context.Context, tenant kernel.TenantID, sc kernel.
 	if err != nil || len(ids) == 0 {
 		return nil, err
 	}
+	if len(ids) == 1 && !deleted {
+		found, err := t.open(ctx, "customer.lock", named{"tenant": n, "id": int64(ids[0])})
+		return t.customersOf(sc, found, err)
+	}
 	var rows []customerRow
 	q := t.db.NewSelect().Model(&rows).Where("t.tenant_id = ?", n).Where("t.id IN (?)", bun.List(ids)).Order("t.id").Conn(t.conn)
 	text, args := scopeSQL(sc)
@@ -174,10 +180,11 @@ func (c *customers) Lock(ctx context.Context, tenant kernel.TenantID, sc kernel.
 	return toCustomers(rows), err
 }
 
-// forUpdate locks the rows of a query, where the engine has not locked the whole database.
+// forUpdate locks the rows of a query, where the engine has not locked the whole database: against all who write them too,
+// and not against foreign keys, a host's among them, that refer to them.
 func (t *tx) forUpdate(q *bun.SelectQuery) *bun.SelectQuery {
 	if t.pg {
-		return q.For("UPDATE OF t")
+		return q.For("NO KEY UPDATE OF t")
 	}
 	return q
 }
@@ -296,24 +303,6 @@ func (t *tx) collisions(ctx context.Context, n int64, cs []*customer.Customer) (
 	return taken, nil
 }
 
-// Touch see [customer.Repository].
-func (c *customers) Touch(ctx context.Context, tenant kernel.TenantID, sc kernel.Scope, id customer.ID, by int64) (*customer.Customer, error) {
-	t := (*tx)(c)
-	n, err := t.tenant(ctx, tenant)
-	if err != nil {
-		return nil, err
-	}
-	var rows []customerRow
-	text, args := scopeSQL(sc)
-	all := append([]any{by, n, int64(id)}, args...)
-	err = t.raw("UPDATE crm_customers AS t SET seq = seq + ? WHERE t.tenant_id = ? AND t.id = ? AND t.deleted_at IS NULL AND ("+text+
-		") RETURNING "+t.columnsOf((*customerRow)(nil), ""), all...).Scan(ctx, &rows)
-	if err != nil || len(rows) == 0 {
-		return nil, err
-	}
-	return rows[0].domain(), nil
-}
-
 // SetFollowups see [customer.Repository].
 func (c *customers) SetFollowups(ctx context.Context, tenant kernel.TenantID, id customer.ID, first, last time.Time) error {
 	t := (*tx)(c)
@@ -334,8 +323,12 @@ func (c *customers) Facts(ctx context.Context, tenant kernel.TenantID, ids ...cu
 		return nil, err
 	}
 	var rows []factsRow
-	err = t.db.NewSelect().Model(&rows).Where("f.tenant_id = ?", n).Where("f.customer_id IN (?)", bun.List(ids)).
-		Order("f.customer_id").Conn(t.conn).Scan(ctx)
+	if len(ids) == 1 {
+		err = t.query(ctx, "customer.facts", named{"tenant": n, "id": int64(ids[0])}, &rows)
+	} else {
+		err = t.db.NewSelect().Model(&rows).Where("f.tenant_id = ?", n).Where("f.customer_id IN (?)", bun.List(ids)).
+			Order("f.customer_id").Conn(t.conn).Scan(ctx)
+	}
 	facts := make([]customer.Facts, len(rows))
 	for i := range rows {
 		facts[i] = rows[i].domain()
@@ -354,8 +347,18 @@ func (c *customers) PutFacts(ctx context.Context, tenant kernel.TenantID, fs ...
 	for i, f := range fs {
 		rows[i] = factsRowOf(n, f)
 	}
+	if len(rows) == 1 {
+		_, err := t.single(ctx, putName(reflect.TypeFor[factsRow]()), &rows[0])
+		return err
+	}
+	set := t.overwrite(reflect.TypeFor[factsRow](), "tenant_id", "customer_id")
 	for part := range slices.Chunk(rows, t.batch()) {
-		_, err := t.db.NewInsert().Model(&part).Conn(t.conn).On("CONFLICT (tenant_id, customer_id) DO UPDATE").Returning("NULL").Exec(ctx)
+		if done, err := bulkDo(ctx, t, putName(reflect.TypeFor[factsRow]()), part); err != nil {
+			return err
+		} else if done {
+			continue
+		}
+		_, err := t.db.NewInsert().Model(&part).Conn(t.conn).On("CONFLICT (tenant_id, customer_id) DO UPDATE").Set(set).Returning("NULL").Exec(ctx)
 		if err != nil {
 			return err
 		}
@@ -379,7 +382,7 @@ func (c *customers) Homes(ctx context.Context, tenant kernel.TenantID, owners ..
 	var base customer.PoolID
 	err = t.raw("SELECT id FROM crm_pools WHERE tenant_id = ? AND kind = ? AND is_default", n, customer.Kind).Scan(ctx, &base)
 	if err != nil {
-		return nil, err
+		return nil, sinceFirstDay(err)
 	}
 	homes := map[kernel.UserID]customer.PoolID{"": base}
 	owners = slices.DeleteFunc(slices.Clone(owners), func(u kernel.UserID) bool { return u == "" })

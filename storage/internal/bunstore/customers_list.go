@@ -17,22 +17,30 @@ func (c *customers) List(ctx context.Context, tenant kernel.TenantID, sc kernel.
 	if err != nil {
 		return nil, err
 	}
+	sc, f = narrowed(sc, f)
+	if parts, rest := branches(sc, f); len(parts) > 0 && len(parts) <= t.mostBranches() {
+		return t.page(ctx, parts, append(t.conditions(n, kernel.Scope{All: true}, rest), beyond(f, w)...), f.Newest, w.Limit+1)
+	}
 	var rows []customerRow
-	q := t.filtered(t.db.NewSelect().Model(&rows), n, sc, f).Limit(int64(w.Limit) + 1)
+	q := filtered(t.db.NewSelect().Model(&rows), append(t.conditions(n, sc, f), beyond(f, w)...)).Limit(int64(w.Limit) + 1)
 	if f.Newest {
 		q = q.Order("t.id DESC")
 	} else {
 		q = q.Order("t.id")
 	}
-	switch {
-	case len(w.After) == 0:
-	case f.Newest:
-		q = q.Where("t.id < ?", w.After[0])
-	default:
-		q = q.Where("t.id > ?", w.After[0])
-	}
 	err = q.Conn(t.conn).Scan(ctx)
 	return toCustomers(rows), err
+}
+
+// beyond is what comes after the last one seen.
+func beyond(f customer.Filter, w kernel.Window) []where {
+	switch {
+	case len(w.After) == 0:
+		return nil
+	case f.Newest:
+		return []where{{"t.id < ?", []any{w.After[0]}}}
+	}
+	return []where{{"t.id > ?", []any{w.After[0]}}}
 }
 
 // Count see [customer.Repository].
@@ -42,46 +50,54 @@ func (c *customers) Count(ctx context.Context, tenant kernel.TenantID, sc kernel
 	if err != nil {
 		return 0, err
 	}
+	sc, f = narrowed(sc, f)
 	var count int
-	found := t.filtered(t.db.NewSelect().Model((*customerRow)(nil)).ColumnExpr("1"), n, sc, f).Limit(int64(limit))
+	found := filtered(t.db.NewSelect().Model((*customerRow)(nil)).ColumnExpr("1"), t.conditions(n, sc, f)).Limit(int64(limit))
 	err = t.db.NewSelect().TableExpr("(?) AS found", found).ColumnExpr("count(*)").Conn(t.conn).Scan(ctx, &count)
 	return count, err
 }
 
-// filtered adds tenant, scope, life and the conditions of a filter.
-func (t *tx) filtered(q *bun.SelectQuery, n int64, sc kernel.Scope, f customer.Filter) *bun.SelectQuery {
-	sc, f = narrowed(sc, f)
+// filtered adds conditions with their values written into the text: the engine plans each by its values.
+func filtered(q *bun.SelectQuery, conditions []where) *bun.SelectQuery {
+	for _, c := range conditions {
+		q = q.Where(c.text, c.args...)
+	}
+	return q
+}
+
+// conditions are tenant, scope, life and those of a filter.
+func (t *tx) conditions(n int64, sc kernel.Scope, f customer.Filter) []where {
 	text, args := scopeSQL(sc)
-	q = q.Where("t.tenant_id = ?", n).Where(text, args...)
+	all := []where{{"t.tenant_id = ?", []any{n}}, {text, args}}
 	if f.Deleted {
-		q = q.Where("t.deleted_at IS NOT NULL")
+		all = append(all, where{"t.deleted_at IS NOT NULL", nil})
 	} else {
-		q = q.Where("t.deleted_at IS NULL")
+		all = append(all, where{"t.deleted_at IS NULL", nil})
 	}
 	if f.InPool {
-		q = q.Where("t.owner_id IS NULL")
+		all = append(all, where{"t.owner_id IS NULL", nil})
 	}
 	if !f.CreatedFrom.IsZero() {
-		q = q.Where("t.created_at >= ?", moment(f.CreatedFrom))
+		all = append(all, where{"t.created_at >= ?", []any{moment(f.CreatedFrom)}})
 	}
 	if !f.CreatedTo.IsZero() {
-		q = q.Where("t.created_at < ?", moment(f.CreatedTo))
+		all = append(all, where{"t.created_at < ?", []any{moment(f.CreatedTo)}})
 	}
-	q = oneOf(q, "t.owner_id", f.Owners)
-	q = oneOf(q, "t.pool_id", f.Pools)
-	q = oneOf(q, "t.level", f.Levels)
-	q = oneOf(q, "t.standing", f.Standings)
-	q = oneOf(q, "t.stage", f.Stages)
-	q = oneOf(q, "t.type", f.Types)
-	q = oneOf(q, "t.industry", f.Industries)
-	q = oneOf(q, "t.source", f.Sources)
-	q = oneOf(q, "t.brand", f.Brands)
-	q = oneOf(q, "t.service_agent", f.Agents)
+	all = among(all, "t.owner_id", f.Owners)
+	all = among(all, "t.pool_id", f.Pools)
+	all = among(all, "t.level", f.Levels)
+	all = among(all, "t.standing", f.Standings)
+	all = among(all, "t.stage", f.Stages)
+	all = among(all, "t.type", f.Types)
+	all = among(all, "t.industry", f.Industries)
+	all = among(all, "t.source", f.Sources)
+	all = among(all, "t.brand", f.Brands)
+	all = among(all, "t.service_agent", f.Agents)
 	if len(f.Regions) > 0 {
 		text, args := regionsSQL(f.Regions)
-		q = q.Where(text, args...)
+		all = append(all, where{text, args})
 	}
-	return t.tagged(q, f)
+	return t.tagged(all, f)
 }
 
 // narrowed takes from a scope what the filter leaves nothing of: "mine or in my pools" with "mine" is "mine". An OR over
@@ -127,14 +143,26 @@ func regionsSQL(prefixes []string) (text string, args []any) {
 	return text, args
 }
 
-func (t *tx) tagged(q *bun.SelectQuery, f customer.Filter) *bun.SelectQuery {
-	const carries = `EXISTS (SELECT 1 FROM ? AS ct JOIN ? AS g ON g.tenant_id = ct.tenant_id AND g.id = ct.tag_id
+func (t *tx) tagged(all []where, f customer.Filter) []where {
+	carries := `EXISTS (SELECT 1 FROM ` + string(t.table("customer_tags")) + ` AS ct
+		JOIN ` + string(t.table("tags")) + ` AS g ON g.tenant_id = ct.tenant_id AND g.id = ct.tag_id
 		WHERE ct.tenant_id = t.tenant_id AND ct.customer_id = t.id AND g.deleted_at IS NULL AND g.name IN (?))`
 	if len(f.TagsAny) > 0 {
-		q = q.Where(carries, t.table("customer_tags"), t.table("tags"), bun.List(f.TagsAny))
+		all = append(all, where{carries, []any{manyOf(f.TagsAny)}})
 	}
 	for _, tag := range f.TagsAll {
-		q = q.Where(carries, t.table("customer_tags"), t.table("tags"), bun.List([]string{tag}))
+		all = append(all, where{carries, []any{many{tag}}})
 	}
-	return q
+	return all
+}
+
+// among is oneOf as a condition.
+func among[T any](all []where, column string, values []T) []where {
+	switch len(values) {
+	case 0:
+		return all
+	case 1:
+		return append(all, where{column + " = ?", []any{values[0]}})
+	}
+	return append(all, where{column + " IN (?)", []any{manyOf(values)}})
 }

@@ -128,6 +128,7 @@ func (r *departments) Delete(ctx context.Context, tenant kernel.TenantID, ids ..
 			AND NOT EXISTS (SELECT 1 FROM crm_members m WHERE m.tenant_id = ?0 AND m.department_id = d.id)
 			AND NOT EXISTS (SELECT 1 FROM crm_departments c WHERE c.tenant_id = ?0 AND c.parent_id = d.id)
 			AND NOT EXISTS (SELECT 1 FROM crm_pool_members b WHERE b.tenant_id = ?0 AND b.department_id = d.id AND b.department_id <> 0)
+			AND NOT EXISTS (SELECT 1 FROM crm_territories v WHERE v.tenant_id = ?0 AND v.department_id = d.id)
 		RETURNING id`, n, bun.List(ids)).Scan(ctx, &gone)
 	if err != nil {
 		return nil, err

@@ -24,7 +24,9 @@ func PostgresError(err error) (code kernel.Code, field string, answered bool) {
 		// a transaction that lost against another, no room, a lock that was not to be had, a cancelled statement, the
 		// system below: nothing was written
 		return kernel.ErrRetry, "", true
-	case state == "23503": // what it refers to was there a moment ago: a tenant or a pool that is being deleted
+	case state == foreignKey && refersToTenant(constraint(err)): // it was dropped since this process read it
+		return kernel.ErrNotFound, "actor.tenant", true
+	case state == foreignKey: // what it refers to was there a moment ago: a pool that is being deleted, a customer
 		return kernel.ErrRetry, "", true
 	case strings.HasPrefix(state, "23"):
 		return kernel.ErrConflict, fieldOf(constraint(err)), true
@@ -32,6 +34,16 @@ func PostgresError(err error) (code kernel.Code, field string, answered bool) {
 		return kernel.ErrRetry, "", false
 	}
 	return "", "", true
+}
+
+const foreignKey = "23503"
+
+// refersToTenant tells a foreign key from one of our tables to the tenants, whatever prefix they have. The names are those
+// that Postgres gives to keys of one column.
+func refersToTenant(constraint string) bool {
+	return slices.ContainsFunc(ofTenant, func(of struct{ table, key string }) bool {
+		return strings.HasSuffix(constraint, strings.TrimPrefix(of.table, "crm_")+"_tenant_id_fkey")
+	})
 }
 
 // sqlState is empty where the server did not answer, and on SQLite.
@@ -75,6 +87,7 @@ func fieldOf(constraint string) string {
 		"uq_product_categories_name": "name", "uq_products_code": "code", "uq_products_external": "external_id", "uq_price_lists_name": "name",
 		"uq_pipelines_name": "name", "uq_quotes_number": "number", "uq_quotes_revision": "revision", "uq_contracts_number": "number",
 		"uq_departments_key": "key", "uq_roles_name": "name", "uq_pools_name": "name", "uq_pool_rules_name": "name",
+		"uq_territories_name": "name",
 	} {
 		if strings.HasSuffix(constraint, index) {
 			return field
@@ -164,6 +177,12 @@ func isConnection(err error) bool {
 		error
 		Timeout() bool
 	}](err); ok {
+		return true
+	}
+	if e, ok := errors.AsType[interface { // pgx, of a connection that it found closed: nothing was sent
+		error
+		SafeToRetry() bool
+	}](err); ok && e.SafeToRetry() {
 		return true
 	}
 	return errors.Is(err, sql.ErrConnDone) || isDriverBad(err)

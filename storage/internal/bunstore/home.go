@@ -47,7 +47,7 @@ func (r *records) RehomeDeleted(ctx context.Context, tenant kernel.TenantID, fro
 	}
 	find := "SELECT id FROM " + r.table + " WHERE tenant_id = ?tenant AND pool_id = ?from AND deleted_at IS NOT NULL ORDER BY id LIMIT ?most"
 	if r.pg {
-		find += " FOR UPDATE"
+		find += " FOR NO KEY UPDATE"
 	}
 	return r.exec(ctx, "UPDATE "+r.table+` SET pool_id = (SELECT p.id FROM crm_pools AS p WHERE p.tenant_id = ?tenant AND p.kind = ?kind
 			AND (p.id = ?into OR ?into = 0 AND p.is_default))

@@ -26,6 +26,12 @@ func (b *blocks) give(spans ...span) {
 	}
 }
 
+func (b *blocks) forget() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.free = nil
+}
+
 func (b *blocks) take(n int) (ids []int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

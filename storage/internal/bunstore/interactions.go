@@ -21,6 +21,7 @@ func interactionRowOf(tenant int64, x *customer.Interaction) interactionRow {
 
 func (r *interactionRow) domain() *customer.Interaction {
 	x := r.Interaction
+	x.Masked = r.Masked
 	x.At, x.NextActionAt, x.NextDoneAt = time.Time(r.At), time.Time(r.NextActionAt), time.Time(r.NextDoneAt)
 	x.Attachments = document(r.Attachments)
 	x.CreatedAt, x.UpdatedAt, x.DeletedAt = time.Time(r.CreatedAt), time.Time(r.UpdatedAt), time.Time(r.DeletedAt)
@@ -62,7 +63,7 @@ func (c *interactions) Get(ctx context.Context, tenant kernel.TenantID, sc kerne
 		return nil, err
 	}
 	var rows []interactionRow
-	q := life(t.ofCustomers(t.db.NewSelect().Model(&rows), "i", n, sc), "i", false)
+	q := life(t.ofCustomers(inPool(t.db.NewSelect().Model(&rows)), "i", n, sc), "i", false)
 	err = q.Where("i.id IN (?)", bun.List(ids)).Order("i.id").Conn(t.conn).Scan(ctx)
 	return toInteractions(rows), err
 }
@@ -108,7 +109,7 @@ func (c *interactions) Pending(
 		return nil, err
 	}
 	var rows []interactionRow
-	q := life(t.ofCustomers(t.db.NewSelect().Model(&rows), "i", n, sc), "i", false).Where("i.staff = ?", staff).
+	q := life(t.ofCustomers(inPool(t.db.NewSelect().Model(&rows)), "i", n, sc), "i", false).Where("i.staff = ?", staff).
 		Where("i.next_action_at IS NOT NULL").Where("i.next_done_at IS NULL").
 		Order("i.next_action_at", "i.id").Limit(int64(w.Limit) + 1)
 	if !before.IsZero() {

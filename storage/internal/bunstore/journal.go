@@ -44,7 +44,23 @@ func (j *journal) Record(ctx context.Context, a kernel.Actor, at time.Time, chan
 		audits[i] = auditRow{stamp: by, Reason: nullText(reason), Before: before, After: after}
 		events[i] = eventRow{stamp: by, Seq: c.Seq, Data: after}
 	}
+	if len(changes) == 1 {
+		return t.recordOne(ctx, &audits[0], &events[0])
+	}
 	return kernel.FirstError(insert(ctx, t, audits), insert(ctx, t, events))
+}
+
+// recordOne writes the two rows of a single change.
+func (t *tx) recordOne(ctx context.Context, audit *auditRow, event *eventRow) error {
+	args := named{}
+	if err := kernel.FirstError(t.rowArgs(args, audit), t.rowArgs(args, event)); err != nil {
+		return err
+	}
+	if _, err := t.do(ctx, "journal", args); err != nil || t.pg {
+		return err
+	}
+	_, err := t.do(ctx, "journal.event", args)
+	return err
 }
 
 // numbered gives the changes of subjects without a seq of their own the next ones. The rows are taken in one order, so that

@@ -96,7 +96,7 @@ func (r *members) find(ctx context.Context, tenant kernel.TenantID, lock bool, u
 // lockMembers locks the rows of a query, where the engine has not locked the whole database.
 func (t *tx) lockMembers(q *bun.SelectQuery) *bun.SelectQuery {
 	if t.pg {
-		return q.For("UPDATE OF m")
+		return q.For("NO KEY UPDATE OF m")
 	}
 	return q
 }
@@ -112,7 +112,10 @@ func (r *members) Update(ctx context.Context, tenant kernel.TenantID, ms ...*tea
 	for i, m := range ms {
 		rows[i] = memberRowOf(n, m)
 	}
-	return put(ctx, t, rows)
+	if err := put(ctx, t, rows); err != nil {
+		return err
+	}
+	return t.closeCounters(ctx, n, ms)
 }
 
 // List see [team.MemberRepository].

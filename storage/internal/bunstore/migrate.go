@@ -108,6 +108,8 @@ func (s *Store) MigrateDown(ctx context.Context, version int) error {
 			if _, err := db.ExecContext(ctx, s.eng.Names.SQL(m.down)); err != nil {
 				return fmt.Errorf("taking back migration %s: %w", m.name, err)
 			}
+			s.ids.forget() // tables that are made anew count from the beginning: what is kept of the old ones is of nobody
+			s.tenants.Clear()
 			_, err = db.ExecContext(ctx, s.eng.Names.SQL("DELETE FROM crm_migrations WHERE version = "+strconv.Itoa(m.version)))
 			return err
 		})

@@ -22,7 +22,7 @@ func poolRowOf(n int64, p *pool.Pool) poolRow {
 	return poolRow{
 		TenantID: n, ID: p.ID, Kind: p.Kind, Name: p.Name, Description: p.Description, Public: p.Public, IsDefault: p.IsDefault, Priority: p.Priority,
 		Protection: p.Protection.Microseconds(), CoolDown: p.CoolDown.Microseconds(), ClaimCondition: p.ClaimCondition,
-		Counting: p.Counting, CalendarID: nullID(p.Calendar),
+		Counting: p.Counting, CalendarID: nullID(p.Calendar), AssignNew: p.AssignNew,
 		Version: p.Version, CreatedAt: moment(p.CreatedAt), UpdatedAt: moment(p.UpdatedAt),
 	}
 }
@@ -32,7 +32,7 @@ func (r *poolRow) domain() *pool.Pool {
 		ID: r.ID, Kind: r.Kind, Name: r.Name, Description: r.Description, Public: r.Public, IsDefault: r.IsDefault, Priority: r.Priority,
 		Settings: pool.Settings{
 			Protection: time.Duration(r.Protection) * time.Microsecond, CoolDown: time.Duration(r.CoolDown) * time.Microsecond,
-			ClaimCondition: r.ClaimCondition, Counting: r.Counting, Calendar: team.CalendarID(r.CalendarID),
+			ClaimCondition: r.ClaimCondition, Counting: r.Counting, Calendar: team.CalendarID(r.CalendarID), AssignNew: r.AssignNew,
 		},
 		Version: r.Version, CreatedAt: time.Time(r.CreatedAt), UpdatedAt: time.Time(r.UpdatedAt),
 	}
@@ -82,9 +82,18 @@ func (p *pools) Get(ctx context.Context, tenant kernel.TenantID, ids ...pool.ID)
 		return nil, err
 	}
 	var rows []poolRow
+	if len(ids) == 1 && ids[0] != 0 {
+		err = p.query(ctx, "pool.get", named{"tenant": n, "kind": string(p.kind), "id": int64(ids[0])}, &rows)
+		return toPools(rows), err
+	}
 	err = p.db.NewSelect().Model(&rows).Where("p.tenant_id = ?", n).Where("p.kind = ?", p.kind).
 		Where("p.id IN (?) OR (p.is_default AND ?)", bun.List(ids), slices.Contains(ids, 0)).Order("p.id").Conn(p.conn).Scan(ctx)
 	return toPools(rows), err
+}
+
+// getPool is the hot read of one.
+func (s *Store) getPool() string {
+	return "SELECT " + s.columnsOf((*poolRow)(nil), "p.") + " FROM crm_pools AS p WHERE p.tenant_id = :tenant AND p.kind = :kind AND p.id = :id"
 }
 
 func toPools(rows []poolRow) []*pool.Pool {
@@ -146,6 +155,16 @@ func (p *pools) List(ctx context.Context, tenant kernel.TenantID, w kernel.Windo
 	return toPools(rows), err
 }
 
+const (
+	belongsToSQL = `SELECT p.id, (EXISTS (SELECT 1 FROM crm_pool_members b
+				WHERE b.tenant_id = p.tenant_id AND b.pool_id = p.id AND b.user_id = m.user_id AND b.admin)
+			OR EXISTS (SELECT 1 FROM crm_pool_members b JOIN crm_department_tree a ON a.tenant_id = b.tenant_id AND a.ancestor_id = b.department_id
+				WHERE b.tenant_id = p.tenant_id AND b.pool_id = p.id AND a.department_id = m.department_id AND b.admin)) AS admin
+		FROM crm_pools p, crm_members m WHERE`
+	poolBelongsSQL = belongsToSQL + ` p.tenant_id = :tenant AND p.kind = :kind AND p.id = :id
+		AND m.tenant_id = :tenant AND m.user_id = :user AND m.inactive_since IS NULL AND ` + belongsSQL
+)
+
 // Belongs see [pool.PoolRepository].
 func (p *pools) Belongs(ctx context.Context, tenant kernel.TenantID, user kernel.UserID, ids ...pool.ID) (map[pool.ID]pool.Member, error) {
 	n, err := p.tenant(ctx, tenant)
@@ -156,12 +175,13 @@ func (p *pools) Belongs(ctx context.Context, tenant kernel.TenantID, user kernel
 		ID    pool.ID
 		Admin bool
 	}
-	err = p.raw(`SELECT p.id, (EXISTS (SELECT 1 FROM crm_pool_members b WHERE b.tenant_id = p.tenant_id AND b.pool_id = p.id AND b.user_id = m.user_id AND b.admin)
-			OR EXISTS (SELECT 1 FROM crm_pool_members b JOIN crm_department_tree a ON a.tenant_id = b.tenant_id AND a.ancestor_id = b.department_id
-				WHERE b.tenant_id = p.tenant_id AND b.pool_id = p.id AND a.department_id = m.department_id AND b.admin)) AS admin
-		FROM crm_pools p, crm_members m WHERE p.tenant_id = ?tenant AND p.kind = ?kind AND p.id IN (?ids)
+	if len(ids) == 1 {
+		err = p.query(ctx, "pool.belongs", named{"tenant": n, "kind": string(p.kind), "id": int64(ids[0]), "user": string(user)}, &rows)
+	} else {
+		err = p.raw(belongsToSQL+` p.tenant_id = ?tenant AND p.kind = ?kind AND p.id IN (?ids)
 			AND m.tenant_id = ?tenant AND m.user_id = ?user AND m.inactive_since IS NULL AND `+belongsSQL,
-		binds{"tenant": n, "kind": p.kind, "ids": bun.List(ids), "user": user}).Scan(ctx, &rows)
+			binds{"tenant": n, "kind": p.kind, "ids": bun.List(ids), "user": user}).Scan(ctx, &rows)
+	}
 	belongs := make(map[pool.ID]pool.Member, len(rows))
 	for _, r := range rows {
 		belongs[r.ID] = pool.Member{User: user, Admin: r.Admin}
@@ -265,7 +285,7 @@ func (p *pools) Policy(ctx context.Context, tenant kernel.TenantID) (policy pool
 	}
 	err = p.raw("SELECT cap, daily_quota, open_limit, lock_limit, lock_days FROM crm_policies WHERE tenant_id = ? AND kind = ?", n, string(p.kind)).
 		Scan(ctx, &policy.Cap, &policy.DailyQuota, &policy.OpenLimit, &policy.LockLimit, &policy.LockDays)
-	return policy, err
+	return policy, sinceFirstDay(err)
 }
 
 // SetPolicy see [pool.PolicyRepository].
@@ -285,12 +305,13 @@ func (p *pools) SetLimits(ctx context.Context, tenant kernel.TenantID, user kern
 	if err != nil {
 		return before, err
 	}
-	err = p.raw("SELECT own_cap, own_daily_quota FROM crm_counters WHERE tenant_id = ? AND kind = ? AND user_id = ?", n, string(p.kind), string(user)).
-		Scan(ctx, &before.Cap, &before.DailyQuota)
+	err = p.raw("SELECT own_cap, own_daily_quota, own_open_limit FROM crm_counters WHERE tenant_id = ? AND kind = ? AND user_id = ?",
+		n, string(p.kind), string(user)).
+		Scan(ctx, &before.Cap, &before.DailyQuota, &before.OpenLimit)
 	if err != nil {
 		return before, err
 	}
-	_, err = p.exec(ctx, "UPDATE crm_counters SET own_cap = ?, own_daily_quota = ? WHERE tenant_id = ? AND kind = ? AND user_id = ?",
-		l.Cap, l.DailyQuota, n, string(p.kind), string(user))
+	_, err = p.exec(ctx, "UPDATE crm_counters SET own_cap = ?, own_daily_quota = ?, own_open_limit = ? WHERE tenant_id = ? AND kind = ? AND user_id = ?",
+		l.Cap, l.DailyQuota, l.OpenLimit, n, string(p.kind), string(user))
 	return before, err
 }

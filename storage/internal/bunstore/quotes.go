@@ -363,10 +363,10 @@ func (r *quotes) Over(ctx context.Context, tenant kernel.TenantID, today kernel.
 	return over, err
 }
 
-type counts tx
+type docNumbers tx
 
 // Next see [sales.NumberRepository].
-func (r *counts) Next(ctx context.Context, tenant kernel.TenantID, kind, period string) (next int64, err error) {
+func (r *docNumbers) Next(ctx context.Context, tenant kernel.TenantID, kind, period string) (next int64, err error) {
 	t := (*tx)(r)
 	n, err := t.tenant(ctx, tenant)
 	if err != nil {

@@ -57,6 +57,10 @@ func (r *records) look(ctx context.Context, tenant kernel.TenantID, lock bool, i
 		return nil, err
 	}
 	var rows []recordRow
+	if len(ids) == 1 {
+		err := r.query(ctx, lookName(r.kind, lock), named{"tenant": n, "id": ids[0]}, &rows)
+		return toRecords(rows), err
+	}
 	q := within(r.db.NewSelect().Model(&rows).ModelTableExpr("? AS t", r.tableName()), n, kernel.Scope{All: true}).
 		Where("t.id IN (?)", bun.List(ids)).Order("t.id").Conn(r.conn)
 	if lock {
@@ -65,11 +69,27 @@ func (r *records) look(ctx context.Context, tenant kernel.TenantID, lock bool, i
 	if err := q.Scan(ctx); err != nil {
 		return nil, err
 	}
+	return toRecords(rows), nil
+}
+
+func toRecords(rows []recordRow) []pool.Record {
 	found := make([]pool.Record, len(rows))
 	for i := range rows {
 		found[i] = rows[i].domain()
 	}
-	return found, nil
+	return found
+}
+
+func lookName(k pool.Kind, lock bool) string {
+	if lock {
+		return "record." + string(k) + ".lock"
+	}
+	return "record." + string(k) + ".look"
+}
+
+// lookRecord is the hot read of one record, as the pool sees it.
+func (s *Store) lookRecord(table string) string {
+	return "SELECT " + s.columnsOf((*recordRow)(nil), "t.") + " FROM " + table + " AS t WHERE t.tenant_id = :tenant AND t.id = :id AND t.deleted_at IS NULL"
 }
 
 func (r *records) tableName() safeName { return safeName(r.eng.Names.rename(r.table)) }
@@ -85,6 +105,9 @@ func (r *records) Move(ctx context.Context, mv pool.Move) error {
 		ids[i] = x.ID
 	}
 	if err := r.moveCounters(ctx, n, mv); err != nil {
+		return err
+	}
+	if err := r.moveTasks(ctx, n, mv, ids); err != nil {
 		return err
 	}
 	set := "owner_id = NULL, owned_since = NULL, last_owner = owner_id, pool_entered_at = ?now"
@@ -201,6 +224,10 @@ func pastOf(a customer.Action) string {
 		return ".unlocked"
 	case customer.TakenOff:
 		return ".removed"
+	case customer.Resigned:
+		return ".resigned"
+	case customer.HandedOver:
+		return ".handed_over"
 	}
 	return ".released"
 }
@@ -211,6 +238,17 @@ func firstText(texts ...string) string {
 		return ""
 	}
 	return texts[i]
+}
+
+// OwnedBy see [pool.Repository].
+func (r *records) OwnedBy(ctx context.Context, tenant kernel.TenantID, owner kernel.UserID, after int64, atMost int) (ids []int64, err error) {
+	n, err := r.tenant(ctx, tenant)
+	if err != nil {
+		return nil, err
+	}
+	err = r.raw("SELECT id FROM "+r.table+" WHERE tenant_id = ? AND owner_id = ? AND deleted_at IS NULL AND id > ? ORDER BY id LIMIT ?",
+		n, string(owner), after, atMost).Scan(ctx, &ids)
+	return ids, err
 }
 
 // Owned see [pool.Repository].

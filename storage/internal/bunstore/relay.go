@@ -106,7 +106,7 @@ func (r *relay) lock(ctx context.Context, n int64, heads []int64, now time.Time)
 	text := `SELECT e.id FROM crm_outbox AS e WHERE {+}e.tenant_id = ? AND e.id IN (?) AND e.delivered_at IS NULL AND NOT e.dead
 		AND (e.due_at IS NULL OR e.due_at <= ?) AND (e.lease_until IS NULL OR e.lease_until <= ?) ORDER BY e.id`
 	if t.pg {
-		text += " FOR UPDATE SKIP LOCKED"
+		text += " FOR NO KEY UPDATE SKIP LOCKED"
 	}
 	err = t.raw(t.waiting(text), n, bun.List(heads), moment(now), moment(now)).Scan(ctx, &locked)
 	return locked, err
@@ -235,12 +235,14 @@ func (r *relay) Dead(ctx context.Context, tenant kernel.TenantID, w kernel.Windo
 		Attempts  int
 		LastError nullText
 		DueAt     moment
+		Masked    bool
 	}
-	err = t.raw("SELECT e.id, e.attempts, e.last_error, e.due_at, "+t.columnsOf((*eventRow)(nil), "e.")+` FROM crm_outbox AS e
+	err = t.raw("SELECT e.id, e.attempts, e.last_error, e.due_at, "+t.columnsOf((*eventRow)(nil), "e.")+", "+subjectInPool("e")+` FROM crm_outbox AS e
 		WHERE e.tenant_id = ? AND e.dead AND e.delivered_at IS NULL AND e.id > ? ORDER BY e.id LIMIT ?`, n, after, w.Limit+1).Scan(ctx, &rows)
 	letters := make([]team.DeadLetter, len(rows))
 	for i, x := range rows {
 		letters[i] = team.DeadLetter{Event: x.event(x.ID), Attempts: x.Attempts, LastError: string(x.LastError), DiedAt: time.Time(x.DueAt)}
+		letters[i].Masked = x.Masked
 	}
 	return letters, err
 }

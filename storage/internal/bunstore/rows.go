@@ -18,8 +18,8 @@ import (
 // models is every row type.
 var models = []any{
 	(*tenantRow)(nil), (*memberRow)(nil), (*departmentRow)(nil), (*roleRow)(nil), (*calendarRow)(nil), (*poolRow)(nil), (*poolMemberRow)(nil),
-	(*ruleRow)(nil), (*reasonRow)(nil), (*customerRow)(nil), (*factsRow)(nil), (*contactRow)(nil), (*addressRow)(nil), (*tagRow)(nil),
-	(*customerTagRow)(nil), (*interactionRow)(nil), (*orderRow)(nil), (*operationRow)(nil), (*auditRow)(nil), (*eventRow)(nil),
+	(*ruleRow)(nil), (*territoryRow)(nil), (*reasonRow)(nil), (*customerRow)(nil), (*factsRow)(nil), (*contactRow)(nil), (*addressRow)(nil), (*tagRow)(nil),
+	(*customerTagRow)(nil), (*interactionRow)(nil), (*taskRow)(nil), (*orderRow)(nil), (*operationRow)(nil), (*auditRow)(nil), (*eventRow)(nil), (*dueRow)(nil),
 	(*categoryRow)(nil), (*productRow)(nil), (*priceListRow)(nil), (*priceRow)(nil), (*pipelineRow)(nil), (*stageRow)(nil),
 	(*opportunityRow)(nil), (*stageMovedRow)(nil), (*quoteRow)(nil), (*quoteLineRow)(nil),
 	(*contractRow)(nil), (*contractLineRow)(nil), (*planRow)(nil),
@@ -60,6 +60,7 @@ type customerRow struct {
 	TenantID      int64
 	customer.Customer
 	ownershipCols
+	Masked          bool `bun:",scanonly"` // no column: the owner tells
 	Level           nullText
 	Industry        nullText
 	AnnualRevenue   amount
@@ -120,6 +121,7 @@ type contactRow struct {
 	bun.BaseModel `bun:"table:crm_contacts,alias:k"`
 	TenantID      int64
 	customer.Contact
+	Masked      bool     `bun:",scanonly"` // no column: its customer tells, see inPool
 	PhoneKey    nullText // what is unique and looked up
 	EmailKey    nullText
 	Preferences nullText
@@ -132,6 +134,7 @@ type addressRow struct {
 	bun.BaseModel `bun:"table:crm_addresses,alias:a"`
 	TenantID      int64
 	customer.Address
+	Masked    bool `bun:",scanonly"`
 	CreatedAt moment
 	UpdatedAt moment
 	DeletedAt moment
@@ -157,6 +160,7 @@ type interactionRow struct {
 	bun.BaseModel `bun:"table:crm_interactions,alias:i"`
 	TenantID      int64
 	customer.Interaction
+	Masked       bool `bun:",scanonly"`
 	At           moment
 	NextActionAt moment
 	NextDoneAt   moment
@@ -164,6 +168,19 @@ type interactionRow struct {
 	CreatedAt    moment
 	UpdatedAt    moment
 	DeletedAt    moment
+}
+
+type taskRow struct {
+	bun.BaseModel `bun:"table:crm_tasks,alias:j"`
+	TenantID      int64
+	customer.Task
+	CustomerID nullID
+	DueAt      moment
+	ClosedAt   moment
+	ClosedBy   nullText
+	CreatedAt  moment
+	UpdatedAt  moment
+	Masked     bool `bun:",scanonly"` // no column: its customer tells
 }
 
 // orderRow is a host's order; for now it comes from Customers.RecordDeal.
@@ -257,6 +274,7 @@ type poolRow struct {
 	ClaimCondition string
 	Counting       pool.Counting
 	CalendarID     nullID
+	AssignNew      bool
 	Version        int64
 	CreatedAt      moment
 	UpdatedAt      moment
@@ -277,6 +295,24 @@ type ruleRow struct {
 	pool.Rule
 	CreatedAt moment
 	UpdatedAt moment
+}
+
+type territoryRow struct {
+	bun.BaseModel `bun:"table:crm_territories,alias:v"`
+	TenantID      int64
+	ID            pool.TerritoryID
+	Kind          pool.Kind
+	Name          string
+	Regions       list[string]
+	Industries    list[string]
+	VIP           bool
+	DepartmentID  nullID
+	Members       list[kernel.UserID]
+	Priority      int
+	Enabled       bool
+	Version       int64
+	CreatedAt     moment
+	UpdatedAt     moment
 }
 
 // operationRow has no id: the database numbers the log in the order in which it is written.

@@ -6,6 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"reflect"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -30,6 +33,7 @@ type Engine struct {
 	NoPrepare  bool    // behind a proxy that pools transactions
 	// Enter waits until a write transaction may begin.
 	Enter func(ctx context.Context) (leave func(), err error)
+	Group bool // callers that wait for the writer share a transaction
 	// Check refuses a database that cannot serve, with a sentence that says what to do.
 	Check func(ctx context.Context, db *sql.DB) error
 	// Translate reads an error of the driver. answered is false when the database did not say anything.
@@ -40,16 +44,20 @@ type Engine struct {
 
 // Store is one database; a joined Store shares everything with it but the connection.
 type Store struct {
-	eng     Engine
-	db      *bun.DB // builds and scans; all queries name their connection
-	pg      bool
-	write   *handle
-	read    *handle
-	hot     map[string]hotQuery
-	tenants *sync.Map // TenantID to number, committed ones only
-	ids     *blocks
-	joined  storage.Conn
-	invalid error // of the options; Check tells it
+	eng   Engine
+	db    *bun.DB // builds and scans; all queries name their connection
+	pg    bool
+	write *handle
+	read  *handle
+	hot   map[string]hotQuery
+	// pageHead begins the text of every prepared list of customers.
+	pageHead string
+	places   *sync.Pool // of *place[customerRow]
+	tenants  *sync.Map  // TenantID to number, committed ones only
+	ids      *blocks
+	group    *group // nil: every caller has a transaction of its own
+	joined   storage.Conn
+	invalid  error // of the options; Check tells it
 }
 
 var _ storage.Store = (*Store)(nil)
@@ -63,10 +71,15 @@ func New(db *sql.DB, eng Engine) *Store {
 	if s.invalid == nil {
 		eng.Names.apply(s.db)
 	}
+	if eng.Group {
+		s.group = &group{}
+	}
 	if s.read = s.write; eng.Reader != nil {
 		s.read = &handle{db: eng.Reader}
 	}
 	s.hot = s.compile()
+	s.places = &sync.Pool{New: func() any { return newPlace[customerRow](s) }}
+	s.pageHead = eng.Names.SQL("SELECT " + s.columnsOf((*customerRow)(nil), "t.") + " FROM crm_customers AS t WHERE ")
 	return s
 }
 
@@ -88,8 +101,10 @@ type tx struct {
 	*Store
 	conn  storage.Conn
 	h     *handle
-	known map[kernel.TenantID]int64 // may not be committed yet, so it is kept here only
+	known map[kernel.TenantID]int64 // nil until there is one; may not be committed yet, so it is kept here only
 	spare []span                    // ids to keep if this commits
+	// shared is a transaction that other callers have written in: what they wrote may never be committed.
+	shared bool
 }
 
 func (t *tx) Customers() customer.Repository               { return (*customers)(t) }
@@ -97,6 +112,7 @@ func (t *tx) Contacts() customer.ContactRepository         { return (*contacts)(
 func (t *tx) Addresses() customer.AddressRepository        { return (*addresses)(t) }
 func (t *tx) Tags() customer.TagRepository                 { return (*tags)(t) }
 func (t *tx) Interactions() customer.InteractionRepository { return (*interactions)(t) }
+func (t *tx) Tasks() customer.TaskRepository               { return (*tasks)(t) }
 func (t *tx) Deals() customer.DealRepository               { return (*deals)(t) }
 func (t *tx) Tenants() team.TenantRepository               { return (*tenants)(t) }
 func (t *tx) Members() team.MemberRepository               { return (*members)(t) }
@@ -111,20 +127,24 @@ func (t *tx) PriceLists() sales.PriceListRepository        { return (*priceLists
 func (t *tx) Pipelines() sales.PipelineRepository          { return (*pipelines)(t) }
 func (t *tx) Opportunities() sales.OpportunityRepository   { return (*opportunities)(t) }
 func (t *tx) Quotes() sales.QuoteRepository                { return (*quotes)(t) }
-func (t *tx) Numbers() sales.NumberRepository              { return (*counts)(t) }
+func (t *tx) Numbers() sales.NumberRepository              { return (*docNumbers)(t) }
 func (t *tx) Contracts() sales.ContractRepository          { return (*contracts)(t) }
 func (t *tx) Journal() kernel.Journal                      { return (*journal)(t) }
 func (t *tx) Requests() kernel.Requests                    { return (*requests)(t) }
+func (t *tx) Verify() storage.VerifyRepository             { return (*verify)(t) }
 func (t *tx) Pool(k pool.Kind) pool.Repository             { return &records{t, k, recordTables[k]} }
 func (t *tx) Pools(k pool.Kind) pool.PoolRepository        { return &pools{t, k} }
+func (t *tx) Histories(k pool.Kind) pool.HistoryRepository { return &histories{t, k, recordTables[k]} }
+func (t *tx) Patterns(k pool.Kind) pool.PatternRepository  { return &patterns{t, k} }
 
-func (t *tx) Policies(k pool.Kind) pool.PolicyRepository { return &pools{t, k} }
+func (t *tx) Policies(k pool.Kind) pool.PolicyRepository       { return &pools{t, k} }
+func (t *tx) Territories(k pool.Kind) pool.TerritoryRepository { return &territories{t, k} }
 
 func (t *tx) Counters(kind string) customer.CounterRepository     { return &counters{t, kind} }
 func (t *tx) Operations(kind string) customer.OperationRepository { return &operations{t, kind} }
 
 func (s *Store) tx(c storage.Conn, h *handle) *tx {
-	return &tx{Store: s, conn: c, h: h, known: map[kernel.TenantID]int64{}}
+	return &tx{Store: s, conn: c, h: h}
 }
 
 // Do see [storage.Store].
@@ -144,6 +164,9 @@ func (s *Store) Do(ctx context.Context, m kernel.Mode, fn func(context.Context, 
 			return s.translate(err, false)
 		}
 		return s.translate(fn(ctx, s.tx(s.write.db, s.write)), true)
+	}
+	if s.group != nil && m != kernel.OwnCommit {
+		return s.together(ctx, fn)
 	}
 	leave, err := s.eng.Enter(ctx)
 	if err != nil {
@@ -266,13 +289,23 @@ func (s *Store) batch() int {
 
 // insert writes rows, a batch per statement; it is no statement for none.
 func insert[R any](ctx context.Context, t *tx, rows []R) error {
+	if len(rows) == 1 {
+		if done, err := t.single(ctx, insertName(reflect.TypeFor[R]()), &rows[0]); done {
+			return err
+		}
+	}
 	for len(rows) > 0 {
 		n := min(len(rows), t.batch())
 		part := rows[:n]
+		rows = rows[n:]
+		if done, err := bulkDo(ctx, t, insertName(reflect.TypeFor[R]()), part); err != nil {
+			return err
+		} else if done {
+			continue
+		}
 		if _, err := t.db.NewInsert().Model(&part).Conn(t.conn).Returning("NULL").Exec(ctx); err != nil {
 			return err
 		}
-		rows = rows[n:]
 	}
 	return nil
 }
@@ -284,34 +317,69 @@ func insertFree[R any](ctx context.Context, t *tx, rows []R) (map[int64]bool, er
 	for len(rows) > 0 {
 		n := min(len(rows), t.batch())
 		part := rows[:n]
-		var ids []int64
-		if _, err := t.db.NewInsert().Model(&part).Conn(t.conn).On("CONFLICT DO NOTHING").Returning("id").Exec(ctx, &ids); err != nil {
+		rows = rows[n:]
+		ids, err := insertFreeBatch(ctx, t, part)
+		if err != nil {
 			return nil, err
 		}
 		for _, id := range ids {
 			written[id] = true
 		}
-		rows = rows[n:]
 	}
 	return written, nil
 }
 
-// put writes all columns of rows that exist and are locked: an upsert on the key types its values by the columns, which a
-// join with VALUES does not, and is one statement for many.
+func insertFreeBatch[R any](ctx context.Context, t *tx, rows []R) (ids []int64, err error) {
+	found, done, err := bulk(ctx, t, freeName(reflect.TypeFor[R]()), rows) //nolint:rowserrcheck // ScanRows checks and closes
+	if done {
+		if err == nil {
+			err = t.db.ScanRows(ctx, found, &ids)
+		}
+		return ids, err
+	}
+	_, err = t.db.NewInsert().Model(&rows).Conn(t.conn).On("CONFLICT DO NOTHING").Returning("id").Exec(ctx, &ids)
+	return ids, err
+}
+
+// put writes all columns of rows that exist and are locked, but those of keys: an upsert on the key types its values by the
+// columns, which a join with VALUES does not, and is one statement for many.
 func put[R any](ctx context.Context, t *tx, rows []R) error {
-	key := "CONFLICT (id) DO UPDATE"
+	if len(rows) == 1 {
+		if done, err := t.single(ctx, putName(reflect.TypeFor[R]()), &rows[0]); done {
+			return err
+		}
+	}
+	key, set := "CONFLICT (id) DO UPDATE", t.overwrite(reflect.TypeFor[R](), "tenant_id", "id", "user_id")
 	if t.pg {
 		key = "CONFLICT (tenant_id, id) DO UPDATE"
 	}
 	for len(rows) > 0 {
 		n := min(len(rows), t.batch())
 		part := rows[:n]
-		if _, err := t.db.NewInsert().Model(&part).Conn(t.conn).On(key).Returning("NULL").Exec(ctx); err != nil {
+		rows = rows[n:]
+		if done, err := bulkDo(ctx, t, putName(reflect.TypeFor[R]()), part); err != nil {
+			return err
+		} else if done {
+			continue
+		}
+		if _, err := t.db.NewInsert().Model(&part).Conn(t.conn).On(key).Set(set).Returning("NULL").Exec(ctx); err != nil {
 			return err
 		}
-		rows = rows[n:]
 	}
 	return nil
+}
+
+// overwrite is what an upsert of a model sets: all but its key. A key that is written, even as it was, makes SQLite look
+// for rows that refer to it in every table that may have some, and Postgres lock the row against foreign keys that refer to
+// it, those of hosts among them.
+func (s *Store) overwrite(model reflect.Type, key ...string) string {
+	var set []string
+	for _, f := range s.db.Table(model).Fields {
+		if !slices.Contains(key, f.Name) {
+			set = append(set, string(f.SQLName)+" = excluded."+string(f.SQLName))
+		}
+	}
+	return strings.Join(set, ", ")
 }
 
 // tenant is the number of a tenant that exists and is not being dropped; otherwise it is not found: nothing defaults to
@@ -330,17 +398,22 @@ func (t *tx) tenant(ctx context.Context, id kernel.TenantID) (int64, error) {
 	}
 	var n int64
 	err := t.raw("SELECT id FROM crm_tenants WHERE key = ? AND dropped_at IS NULL", string(id)).Scan(ctx, &n)
-	if errors.Is(err, sql.ErrNoRows) {
-		return 0, &kernel.Error{Code: kernel.ErrNotFound, Field: "actor.tenant"}
-	}
 	if err != nil {
-		return 0, err
+		return 0, sinceFirstDay(err)
 	}
-	if t.joined == nil { // a host's transaction may have inserted it, so what is read there is not kept
+	if t.joined == nil && !t.shared { // who shares a transaction may have inserted it, so what is read there is not kept
 		t.tenants.Store(id, n)
 	}
-	t.known[id] = n
+	t.know(id, n)
 	return n, nil
+}
+
+// know keeps the number of a tenant for this unit of work.
+func (t *tx) know(id kernel.TenantID, n int64) {
+	if t.known == nil {
+		t.known = map[kernel.TenantID]int64{}
+	}
+	t.known[id] = n
 }
 
 // within adds tenant, life and scope; every query on records that have an owner goes through it.
@@ -360,10 +433,10 @@ func scopeSQL(sc kernel.Scope) (text string, args []any) {
 	if len(sc.Owners) == 1 {
 		text, args = "t.owner_id = ?", append(args, sc.Owners[0])
 	} else if len(sc.Owners) > 1 {
-		text, args = "t.owner_id IN (?)", append(args, bun.List(sc.Owners))
+		text, args = "t.owner_id IN (?)", append(args, manyOf(sc.Owners))
 	}
 	if len(sc.Pools) > 0 {
-		text, args = text+" OR (t.owner_id IS NULL AND t.pool_id IN (?))", append(args, bun.List(sc.Pools))
+		text, args = text+" OR (t.owner_id IS NULL AND t.pool_id IN (?))", append(args, manyOf(sc.Pools))
 	}
 	for _, prefix := range sc.Regions {
 		text, args = text+" OR (t.region >= ? AND t.region < ?)", append(args, prefix, prefix+":")

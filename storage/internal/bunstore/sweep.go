@@ -130,7 +130,7 @@ const releaseBatch = `WITH s AS MATERIALIZED (SELECT t.id, t.owner_id, t.stage, 
 		FROM s WHERE t.tenant_id = ?tenant AND t.id = s.id RETURNING t.id, t.seq, t.pool_id, s.owner_id, s.stage, s.winner),
 	n AS (SELECT owner_id, count(*) FILTER (WHERE stage <> 'won') AS n FROM r GROUP BY owner_id),
 	k AS MATERIALIZED (SELECT m.user_id, n.n FROM crm_counters AS m JOIN n ON n.owner_id = m.user_id
-		WHERE m.tenant_id = ?tenant AND m.kind = ?kind ORDER BY m.user_id FOR UPDATE OF m),
+		WHERE m.tenant_id = ?tenant AND m.kind = ?kind ORDER BY m.user_id FOR NO KEY UPDATE OF m),
 	u AS (UPDATE crm_counters AS m SET places = m.places - k.n FROM k
 		WHERE m.tenant_id = ?tenant AND m.kind = ?kind AND m.user_id = k.user_id),
 	l AS (INSERT INTO crm_operations (tenant_id, kind, record_id, action, actor, from_owner, pool_id, reason, note, rule_id, rule, request, at)
@@ -145,7 +145,7 @@ const releaseBatch = `WITH s AS MATERIALIZED (SELECT t.id, t.owner_id, t.stage, 
 
 func (r *records) releaseAtOnce(ctx context.Context, n int64, s pool.Sweep, d dueSQL, ids []int64) (rows []sweptRow, err error) {
 	var free []int64
-	err = r.raw("SELECT t.id FROM "+r.table+" AS t WHERE t.tenant_id = ? AND t.id IN (?) ORDER BY t.id FOR UPDATE SKIP LOCKED",
+	err = r.raw("SELECT t.id FROM "+r.table+" AS t WHERE t.tenant_id = ? AND t.id IN (?) ORDER BY t.id FOR NO KEY UPDATE SKIP LOCKED",
 		n, bun.List(ids)).Scan(ctx, &free)
 	if err != nil || len(free) == 0 {
 		return nil, err
@@ -153,8 +153,14 @@ func (r *records) releaseAtOnce(ctx context.Context, n int64, s pool.Sweep, d du
 	args := r.sweepArgs(n, s)
 	args["winner"], args["where"], args["ids"] = d.winner, d.where, bun.List(free)
 	text := strings.NewReplacer("{from}", d.from, "{table}", r.table).Replace(releaseBatch)
-	err = r.raw(text, args).Scan(ctx, &rows)
-	return rows, err
+	if err = r.raw(text, args).Scan(ctx, &rows); err != nil || len(rows) == 0 {
+		return rows, err
+	}
+	gone := make([]int64, len(rows))
+	for i, x := range rows {
+		gone[i] = x.ID
+	}
+	return rows, r.sweepTasks(ctx, n, s, "last_owner", gone)
 }
 
 func (r *records) sweepArgs(n int64, s pool.Sweep) binds {
@@ -197,6 +203,9 @@ func (r *records) releaseStepwise(ctx context.Context, n int64, s pool.Sweep, d 
 			FROM `+r.table+` WHERE tenant_id = ?tenant AND id IN (?ids) ORDER BY id`, args); err != nil {
 			return nil, err
 		}
+	}
+	if err := r.sweepTasks(ctx, n, s, "owner_id", all); err != nil {
+		return nil, err
 	}
 	args["ids"] = bun.List(all)
 	for _, text := range []string{

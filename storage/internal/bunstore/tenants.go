@@ -28,7 +28,7 @@ func (r *tenants) Insert(ctx context.Context, id kernel.TenantID, tenant *team.T
 	if err != nil || made == 0 {
 		return false, err
 	}
-	t.known[id] = ids[0]
+	t.know(id, ids[0])
 	for _, kind := range slices.Sorted(maps.Keys(recordTables)) {
 		if err := r.begin(ctx, id, kind, tenant.CreatedAt); err != nil {
 			return false, err
@@ -83,7 +83,7 @@ func (r *tenants) Lock(ctx context.Context, id kernel.TenantID) error {
 	}
 	found, err := t.exec(ctx, "UPDATE crm_tenants SET name = name WHERE id = ? AND dropped_at IS NULL", n)
 	if err == nil && found == 0 {
-		err = &kernel.Error{Code: kernel.ErrNotFound, Field: "actor.tenant"}
+		err = noTenant()
 	}
 	return err
 }
@@ -94,6 +94,17 @@ func (r *tenants) BeginDrop(ctx context.Context, id kernel.TenantID, at time.Tim
 	t.forget(id)
 	n, err := t.exec(ctx, "UPDATE crm_tenants SET dropped_at = coalesce(dropped_at, ?) WHERE key = ?", moment(at), string(id))
 	return n == 1, err
+}
+
+func noTenant() error { return &kernel.Error{Code: kernel.ErrNotFound, Field: "actor.tenant"} }
+
+// sinceFirstDay is the error of a read of the tenant, or of a row that every tenant has from its first day: where there is
+// none the tenant is not there (any more).
+func sinceFirstDay(err error) error {
+	if errors.Is(err, sql.ErrNoRows) {
+		return noTenant()
+	}
+	return err
 }
 
 // forget takes a tenant's number out of what this process remembers.
@@ -124,17 +135,21 @@ var ofTenant = []struct{ table, key string }{
 	{"crm_subjects", "kind, record_id"},
 	{"crm_audit", "id"},
 	{"crm_operations", "id"},
+	{"crm_due", "kind, record_id"},
 	{"crm_orders", "id"},
 	{"crm_interactions", "id"},
+	{"crm_tasks", "id"},
 	{"crm_customer_tags", "customer_id, tag_id"},
 	{"crm_tags", "id"},
 	{"crm_addresses", "id"},
 	{"crm_contacts", "id"},
 	{"crm_customer_facts", "customer_id"},
 	{"crm_customers", "id"},
+	{"crm_opens", "kind, user_id, day, record_id"},
 	{"crm_counters", "kind, user_id"},
 	{"crm_policies", "kind"},
 	{"crm_reasons", "kind, sort"},
+	{"crm_territories", "id"},
 	{"crm_pool_rules", "id"},
 	{"crm_pool_members", "pool_id, user_id, department_id"},
 	{"crm_pools", "id"},
@@ -164,10 +179,13 @@ func (r *tenants) DropSome(ctx context.Context, id kernel.TenantID, atMost int) 
 			more, err = t.exec(ctx, deleteSome(of.table, of.key), n, n, atMost-gone)
 		}
 	}
-	if err != nil || gone == atMost {
-		return gone, err
+	last := 0
+	if err == nil && gone < atMost {
+		last, err = t.exec(ctx, "DELETE FROM crm_tenants WHERE id = ? AND dropped_at IS NOT NULL", n)
 	}
-	last, err := t.exec(ctx, "DELETE FROM crm_tenants WHERE id = ? AND dropped_at IS NOT NULL", n)
+	if sqlState(err) == foreignKey { // not that there is no tenant, but that rows still refer to it: new ones, or a host's
+		err = &kernel.Error{Code: kernel.ErrRetry, Err: err}
+	}
 	return gone + last, err
 }
 

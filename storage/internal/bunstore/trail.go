@@ -3,6 +3,7 @@ package bunstore
 import (
 	"context"
 	"encoding/json"
+	"strings"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -38,6 +39,15 @@ func told(q *bun.SelectQuery, n int64, f team.TrailFilter) *bun.SelectQuery {
 	return q
 }
 
+// subjectInPool is the column that tells whether the customer that a row belongs to lies in a pool: a look by primary key for
+// each row of the page. With EXISTS instead Postgres may read every customer that lies in a pool into a hash first.
+func subjectInPool(alias string) string {
+	return strings.ReplaceAll(`coalesce((SELECT t.owner_id IS NULL FROM crm_customers AS t WHERE t.tenant_id = {row}.tenant_id AND t.id =
+		CASE {row}.subject_kind WHEN 'customer' THEN {row}.subject_id
+			WHEN 'task' THEN (SELECT j.customer_id FROM crm_tasks AS j WHERE j.tenant_id = {row}.tenant_id AND j.id = {row}.subject_id) END),
+		FALSE) AS masked`, "{row}", alias)
+}
+
 // Audit see [team.TrailRepository].
 func (r *trail) Audit(ctx context.Context, tenant kernel.TenantID, f team.TrailFilter, w kernel.Window) ([]kernel.AuditEntry, error) {
 	t := (*tx)(r)
@@ -46,14 +56,23 @@ func (r *trail) Audit(ctx context.Context, tenant kernel.TenantID, f team.TrailF
 		return nil, err
 	}
 	var rows []struct {
-		ID int64
+		ID     int64
+		Masked bool
 		auditRow
 	}
 	q := told(t.db.NewSelect().Model((*auditRow)(nil)), n, f).ColumnExpr("w.id, " + t.columnsOf((*auditRow)(nil), "w.")).
-		Order("w.id DESC").Limit(int64(w.Limit) + 1).Conn(t.conn)
-	if len(w.After) > 0 {
+		ColumnExpr(t.eng.Names.SQL(subjectInPool("w"))).
+		Limit(int64(w.Limit) + 1).Conn(t.conn)
+	switch {
+	case f.ByTime() && len(w.After) > 0:
+		q = q.Where("(w.at, w.id) < (?, ?)", moment(time.UnixMicro(w.After[0]).UTC()), w.After[1])
+	case len(w.After) > 0:
 		q = q.Where("w.id < ?", w.After[0])
 	}
+	if f.ByTime() {
+		q = q.Order("w.at DESC")
+	}
+	q = q.Order("w.id DESC")
 	if err := q.Scan(ctx, &rows); err != nil {
 		return nil, err
 	}
@@ -61,7 +80,7 @@ func (r *trail) Audit(ctx context.Context, tenant kernel.TenantID, f team.TrailF
 	for i, x := range rows {
 		entries[i] = kernel.AuditEntry{
 			ID: x.ID, Subject: x.subject(), Ref: x.ref(), Type: x.Type, Actor: x.Actor, Reason: string(x.Reason), Request: string(x.Request),
-			At: time.Time(x.At), Before: asRaw(x.Before), After: asRaw(x.After),
+			At: time.Time(x.At), Before: asRaw(x.Before), After: asRaw(x.After), Masked: x.Masked,
 		}
 	}
 	return entries, nil
@@ -79,10 +98,12 @@ func (r *trail) Events(ctx context.Context, tenant kernel.TenantID, f team.Trail
 		order = "e.seq"
 	}
 	var rows []struct {
-		ID int64
+		ID     int64
+		Masked bool
 		eventRow
 	}
 	q := told(t.db.NewSelect().Model((*eventRow)(nil)), n, f).ColumnExpr("e.id, " + t.columnsOf((*eventRow)(nil), "e.")).
+		ColumnExpr(t.eng.Names.SQL(subjectInPool("e"))).
 		Order(order).Limit(int64(w.Limit) + 1).Conn(t.conn)
 	if len(w.After) > 0 {
 		q = q.Where("? > ?", bun.Ident(order), w.After[0])
@@ -93,6 +114,7 @@ func (r *trail) Events(ctx context.Context, tenant kernel.TenantID, f team.Trail
 	events := make([]kernel.Event, len(rows))
 	for i, x := range rows {
 		events[i] = x.event(x.ID)
+		events[i].Masked = x.Masked
 	}
 	return events, nil
 }

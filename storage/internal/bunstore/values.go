@@ -48,3 +48,28 @@ func (m binds) AppendNamedArg(gen schema.QueryGen, b []byte, name string) ([]byt
 	}
 	return gen.Append(b, v), true
 }
+
+// many is the list in an IN (?).
+type many []any
+
+func manyOf[T any](values []T) many {
+	list := make(many, len(values))
+	for i, v := range values {
+		list[i] = v
+	}
+	return list
+}
+
+// AppendQuery writes the values with commas; none is NULL, which nothing is in.
+func (m many) AppendQuery(gen schema.QueryGen, b []byte) ([]byte, error) {
+	if len(m) == 0 {
+		return append(b, "NULL"...), nil
+	}
+	for i, v := range m {
+		if i > 0 {
+			b = append(b, ", "...)
+		}
+		b = gen.Append(b, v)
+	}
+	return b, nil
+}

@@ -1,0 +1,1 @@
+DROP INDEX crm_ix_operations_pooled;
