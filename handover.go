@@ -164,10 +164,7 @@ func (h *HandOver) prepare(ctx context.Context, a Actor, user UserID, opts *Hand
 	if opts != nil {
 		r.o = *opts
 	}
-	_, scope, err := h.core.Enter(ctx, a, kernel.TeamManage)
-	if err == nil && !scope.All {
-		err = &kernel.Error{Code: kernel.ErrDenied, Field: string(kernel.TeamManage), Err: errors.New("only a role that reaches all grants it")}
-	}
+	_, _, err := h.core.Enter(ctx, a, kernel.TeamManage)
 	if err := kernel.FirstError(err, r.o.check(a, user)); err != nil {
 		return nil, err
 	}

@@ -209,8 +209,12 @@ func saveTasks(ctx context.Context, c *kernel.Call[Tx], event string, cur, next 
 }
 
 // HandOver gives a batch of the open tasks of a member who leaves to its superior; without one they stay. It is for
-// crm.HandOver, after the customers: what is left then is for others' customers, or for none.
+// crm.HandOver, which checks l, after the customers: what is left then is for others' customers, or for none. Like those it
+// asks for the permission team.manage.
 func (s *Tasks) HandOver(ctx context.Context, l kernel.Leaving) (h kernel.Handed, err error) {
+	if _, _, err := s.core.Enter(ctx, l.By, kernel.TeamManage); err != nil {
+		return h, err
+	}
 	if l.Dry {
 		return s.planned(ctx, l)
 	}

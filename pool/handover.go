@@ -10,12 +10,16 @@ import (
 )
 
 // HandOver takes a batch of records from a member who leaves: each goes to one of the successors, as far as their caps
-// allow, the rest into its home pool (rules.md, Resignation). It is for crm.HandOver, which calls it until nothing is left.
+// allow, the rest into its home pool (rules.md, Resignation). It is for crm.HandOver, which checks l and calls it until
+// nothing is left. Every batch asks for the permission team.manage: who loses it during the run goes no further.
 //
 // A record is offered first to the successors whose regions it lies in, the longest region first, then to all in turns. As
 // for a transfer, a successor must be an active member of the record's home pool and have a place free; a won record takes
 // none.
 func (s *Service[I]) HandOver(ctx context.Context, l kernel.Leaving) (h kernel.Handed, err error) {
+	if _, _, err := s.core.Enter(ctx, l.By, kernel.TeamManage); err != nil {
+		return h, err
+	}
 	mode := kernel.OwnCommit
 	if l.Dry {
 		mode = kernel.Read

@@ -42,7 +42,10 @@ func (s *story) tellLife(ctx context.Context) error {
 	if err := s.tellTimeline(ctx, best); err != nil {
 		return err
 	}
-	return s.tellAudit(ctx, c)
+	if err := s.tellAudit(ctx, c); err != nil {
+		return err
+	}
+	return s.tellExplanation(ctx, head, c) // a colleague would not even find it: it is somebody else's
 }
 
 // tellTimeline goes through the timeline page by page. The cursor is stable: what happens meanwhile neither repeats nor
@@ -92,7 +95,9 @@ func nonEmpty(texts ...string) []string {
 func (s *story) tellAudit(ctx context.Context, c *customer.Customer) error {
 	list, err := s.crm.Team.Trail.Audit(ctx, admin, team.TrailFilter{
 		Subject: c.Ref(), // with all that hangs on the customer
-		Types:   []string{"customer.claimed", "customer.released", "customer.recycled", "customer.won", "order.recorded"},
+		Types: []string{
+			"customer.claimed", "customer.released", "customer.recycled", "customer.assigned", "customer.handed_over", "customer.won", "order.recorded",
+		},
 	}, crm.Page{Limit: 12})
 	if err != nil {
 		return err

@@ -68,7 +68,7 @@ func TestTheStoryIsAlwaysTheSame(t *testing.T) {
 	t.Run("in a file that stays", func(t *testing.T) {
 		file := filepath.Join(t.TempDir(), "公海 100%?.db")
 		require.Equal(t, first, printed(t, "-db", file))
-		require.Equal(t, 40, customersIn(t, sqlite.DSN(file)))
+		require.Equal(t, 40+len(leads), customersIn(t, sqlite.DSN(file)))
 	})
 	t.Run("in an empty file", func(t *testing.T) {
 		file := filepath.Join(t.TempDir(), "empty.db")
@@ -132,6 +132,31 @@ func TestEveryKindOfRefusalHappensAndIsExplained(t *testing.T) {
 	for _, word := range []string{" claim ", " release ", " remove ", " recycle ", " completed ", "followup_days > ", "by the nightly recycle run"} {
 		require.Contains(t, explained, word, "in the life of one customer")
 	}
+}
+
+// The story of the whole pool: each part says what it did, with what it was about.
+func TestWhatHappensBesidesTheUsual(t *testing.T) {
+	_, scenes, found := strings.Cut(want(t), "What else happened:")
+	require.True(t, found)
+	scenes, rest, found := strings.Cut(scenes, "\n  seller ")
+	require.True(t, found)
+	for _, line := range []string{
+		`reads of \S+: 周婷, 138\*{4}8000, z\*{3}@example\.com`, `reads 13800138000, zhou@example\.com\.\n +Today it may open 99 more`,
+		`li locks \S+ until 31 Mar 09:00`, `chen looks through .*\n( +\S+ of \w+, level [BCD], days left -?\d+[,.]\n)+`,
+		`无锡湖山泵业有限公司 \(无锡市\) to (li|wang),`, `宁波东钱齿轮有限公司 \(宁波市\) to (li|zhang),`, `佛山顺景木工机械有限公司 \(佛山市\) to (zhang|liu),`,
+		`"(South|East) China" is asked \(\w+ has \d of 7, \w+ has \d of 7\)`, `does not match \(region\)`,
+		`shared out by territory: .*\d+ by "East China"`, `liu leaves; .*chen gets the open work\.\n +(\d+) of (\d+) planned \(customer\): .*\n +2 of 2 planned \(task\): 2 to chen`,
+	} {
+		require.Regexp(t, line, scenes)
+	}
+	for _, line := range []string{
+		`liu .* 0  刘洋`, `May \w+ claim .*\? No:`, `no   taken, by \w+\n`, `false    keep     stage == "won"`, `it is due on .*, by "`,
+		`by that rule +[1-9]\d* would have been released, of them [1-9]`, `by the present rules +[1-9]\d* would`,
+	} {
+		require.Regexp(t, line, rest)
+	}
+	_, _, errs := call(t, "-days", "44")
+	require.Empty(t, errs)
 }
 
 func TestDaysCanBeFewerOrMore(t *testing.T) {

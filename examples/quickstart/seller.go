@@ -25,6 +25,7 @@ type seller struct {
 	screen []customer.ID // the pool as it was when the seller opened it in the morning
 	mine   []customer.ID // what the seller owned last evening
 	lost   []customer.ID // what was taken away since
+	left   bool          // the company
 
 	asked, followups, deals int
 	revenue                 decimal.Decimal
@@ -77,7 +78,7 @@ func (s *story) work(ctx context.Context, by *seller) error {
 		case calls < s.callsADay() && by.dice.Float64() < by.diligence:
 			calls++
 			err = s.followUp(ctx, by, c)
-		case by.dice.IntN(100) < 2:
+		case by.dice.IntN(100) < 2 && !c.LockUntil.After(s.clock.now): // the owner of a locked customer would be refused
 			given, err = true, s.giveBack(ctx, by, c)
 		}
 		if err != nil {
@@ -223,27 +224,6 @@ func (s *story) giveBack(ctx context.Context, by *seller, c *customer.Customer) 
 	if err == nil {
 		s.now.byOwner++
 		s.life(c.ID).givenBack++
-	}
-	return err
-}
-
-// inspect is what the head of the department does every fifth day: whoever has not been spoken to for longest goes back.
-func (s *story) inspect(ctx context.Context) error {
-	owned, err := s.owned(ctx, head, s.users()...)
-	if err != nil || len(owned) == 0 {
-		return err
-	}
-	c := slices.MinFunc(owned, func(a, b *customer.Customer) int { return a.FollowupFrom().Compare(b.FollowupFrom()) })
-	silent := s.clock.Now().Sub(c.FollowupFrom())
-	if silent < 36*time.Hour {
-		return nil
-	}
-	err = s.crm.Pool.Release(ctx, head, c.ID, &pool.ReleaseOptions{
-		Reason: "neglected", Note: fmt.Sprintf("%s has been silent for %d hours", c.OwnerID, int(silent.Hours())),
-	})
-	if err == nil {
-		s.now.byHead++
-		s.life(c.ID).takenOff++
 	}
 	return err
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -40,6 +41,12 @@ func (s *story) setUp(ctx context.Context, customers string) error {
 	if err := s.setUpPool(ctx); err != nil {
 		return err
 	}
+	err := s.crm.Customers.Contacts.Add(ctx, admin, &customer.Contact{
+		CustomerID: s.first, FullName: "周婷", Title: "purchasing", Phone: "13800138000", Email: "zhou@example.com",
+	})
+	if err != nil {
+		return err
+	}
 	return s.introduce(ctx)
 }
 
@@ -66,12 +73,15 @@ func (s *story) setUpTeam(ctx context.Context) error {
 	members := []team.Member{
 		{User: admin.User, Name: "赵磊", Role: team.Admin},
 		{User: head.User, Name: "陈静", Role: team.Head, Department: sales.ID},
-		{User: "li", Name: "李伟", Role: team.Seller, Department: east.ID},
-		{User: "wang", Name: "王芳", Role: team.Seller, Department: east.ID},
-		{User: "zhang", Name: "张敏", Role: team.Seller, Department: south.ID},
-		{User: "liu", Name: "刘洋", Role: team.Seller, Department: south.ID},
+		{User: "li", Name: "李伟", Role: team.Seller, Department: east.ID, Regions: []string{"31", "32"}},
+		{User: "wang", Name: "王芳", Role: team.Seller, Department: east.ID, Regions: []string{"33", "35"}},
+		{User: "zhang", Name: "张敏", Role: team.Seller, Department: south.ID, Regions: []string{"44", "45"}},
+		{User: "liu", Name: "刘洋", Role: team.Seller, Department: south.ID, Regions: []string{"44"}},
 	}
 	if _, err := s.crm.Team.Members.AddMany(ctx, boss, members); err != nil {
+		return err
+	}
+	if err := s.setUpTerritories(ctx, sales.ID, east.ID, south.ID); err != nil {
 		return err
 	}
 	habits := map[crm.UserID]float64{"li": 0.72, "wang": 0.66, "zhang": 0.6, "liu": 0.5}
@@ -104,6 +114,7 @@ func (s *story) setUpPool(ctx context.Context) error {
 		return err
 	}
 	public.Protection, public.CoolDown = protection, coolDown
+	public.AssignNew = true // from now on new customers go to members by territory; the list is there to be claimed
 	if err := s.crm.Pool.Pools.Update(ctx, admin, public); err != nil {
 		return err
 	}
@@ -186,6 +197,7 @@ func (s *story) create(ctx context.Context, customers []*customer.Customer, line
 				s.skip(lines[i], fmt.Sprintf("%s: %s", o.Err.Field, sentence(o.Err)))
 			} else {
 				s.loaded++
+				s.first = cmp.Or(s.first, customers[i].ID)
 			}
 		}
 		return nil

@@ -35,9 +35,14 @@ type story struct {
 	days  int
 
 	sellers []*seller
+	first   customer.ID // of the list
 	loaded  int
 	skipped []string
 	orders  int
+
+	territories map[pool.TerritoryID]string
+	notes       []string
+	inspected   int // times
 
 	now       row // of the table, under way
 	lives     map[customer.ID]*life
@@ -71,6 +76,7 @@ type row struct {
 	refused                  [len(kinds)]int
 	followups, deals         int
 	byOwner, byHead, byRules int
+	warned                   int
 	hesitated                bool
 }
 
@@ -87,6 +93,9 @@ func (s *story) live(ctx context.Context) error {
 			return err
 		}
 		s.clock.now = firstDay.AddDate(0, 0, today).Add(-6 * time.Hour) // three o'clock in the night that follows
+		if err := s.warn(ctx); err != nil {
+			return err
+		}
 		if err := s.recycle(ctx); err != nil {
 			return err
 		}
@@ -108,14 +117,22 @@ func (s *story) workday(ctx context.Context, today int) error {
 	if today == fairFrom || today == fairTo {
 		return nil
 	}
+	if err := s.scene(ctx, today); err != nil {
+		return err
+	}
 	for _, by := range s.sellers {
+		if by.left {
+			continue
+		}
 		if err := s.openPool(ctx, by); err != nil {
 			return err
 		}
 	}
 	for i := range s.sellers { // another one is first every day
-		if err := s.work(ctx, s.sellers[(today+i)%len(s.sellers)]); err != nil {
-			return err
+		if by := s.sellers[(today+i)%len(s.sellers)]; !by.left {
+			if err := s.work(ctx, by); err != nil {
+				return err
+			}
 		}
 	}
 	if today%5 == 0 {
@@ -123,6 +140,14 @@ func (s *story) workday(ctx context.Context, today int) error {
 		return s.inspect(ctx)
 	}
 	return nil
+}
+
+// warn tells owners, a day before, what the rules are about to take. The warnings are events, which a host's relay brings to
+// mail or chat. The built-in rule of 3 days leaves no room for the usual first warning, 3 days before.
+func (s *story) warn(ctx context.Context) error {
+	report, err := s.crm.Pool.Warn(ctx, crm.System("acme", "nightly warnings"), &pool.WarnOptions{Steps: []time.Duration{day}})
+	s.now.warned += report.Warned
+	return err
 }
 
 // recycle is the job of the night. A host starts it with a scheduler of its own; the CRM starts nothing by itself.

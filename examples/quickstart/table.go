@@ -55,9 +55,9 @@ func (s *story) heading() {
 		titles += "  " + k.title
 	}
 	refused := "claims refused"
-	s.printf("\n        |         |%*s%*s |                    |   back to the pool   |\n",
+	s.printf("\n        |         |%*s%*s |                            |   back to the pool   |\n",
 		(len(titles)+len(refused))/2, refused, len(titles)-(len(titles)+len(refused))/2, "")
-	s.printf("   days | claimed |%s | follow-ups  orders | owner   head   rules |  in pool  owned\n", titles)
+	s.printf("   days | claimed |%s | follow-ups  orders  warned | owner   head   rules |  in pool  owned\n", titles)
 }
 
 // line prints what happened since the last one, and how the customers are spread now.
@@ -83,7 +83,7 @@ func (s *story) line(ctx context.Context) error {
 	if r.hesitated {
 		mark = "*"
 	}
-	s.printf("%7s | %7d |%s | %10d  %6d | %5d  %5d  %5d%s | %8s  %5s\n", days, r.claims, refused, r.followups, r.deals,
+	s.printf("%7s | %7d |%s | %10d  %6d  %6d | %5d  %5d  %5d%s | %8s  %5s\n", days, r.claims, refused, r.followups, r.deals, r.warned,
 		r.byOwner, r.byHead, r.byRules, mark, inPool, owned)
 	return nil
 }
@@ -107,7 +107,7 @@ func (s *story) tell(ctx context.Context) error {
 		}
 		s.printf("\n")
 	}
-	for _, tell := range []func(context.Context) error{s.tellSellers, s.tellRefusals, s.tellLife} {
+	for _, tell := range []func(context.Context) error{s.tellNotes, s.tellSellers, s.tellRefusals, s.tellLife, s.tellSimulation} {
 		if err := tell(ctx); err != nil {
 			return err
 		}

@@ -210,6 +210,9 @@ func scanCustomers(rows *sql.Rows, err error) ([]*customer.Customer, error) {
 			(*instant)(&c.LockUntil), &c.LockReason, &c.Version, &c.Seq, (*instant)(&c.CreatedAt), &c.CreatedBy, (*instant)(&c.UpdatedAt), &c.UpdatedBy, (*instant)(&c.DeletedAt)); err != nil {
 			return nil, err
 		}
+		if c.OwnerID == "" { // whoever shows customers to people masks what lies in a pool (rules.md, While in the pool)
+			c.Mask()
+		}
 		all = append(all, &c)
 	}
 	return all, rows.Err()

@@ -174,17 +174,7 @@ func (h *house) ackOrder(p place, tag string, ids []customer.ID) order {
 
 func TestAcknowledgedWritesSurviveTheProcess(t *testing.T) {
 	t.Parallel()
-	for _, group := range []bool{false, true} {
-		t.Run(map[bool]string{false: "commit by commit", true: "in groups"}[group], func(t *testing.T) {
-			t.Parallel()
-			p := onFile(t)
-			p.Group = group
-			acknowledgedWritesSurvive(t, p)
-		})
-	}
-}
-
-func acknowledgedWritesSurvive(t *testing.T, p place) {
+	p := onFile(t)
 	h := build(t, p)
 	h.free()
 	ids, r := h.create(3, ""), chance(t)

@@ -39,10 +39,7 @@ var (
 var noon = time.Date(2026, 2, 27, 4, 0, 0, 0, time.UTC)
 
 // place is a database that several processes can open.
-type place struct {
-	Driver, DSN string
-	Group       bool // writers of a process share commits
-}
+type place struct{ Driver, DSN string }
 
 func (p place) open() (*sql.DB, error) {
 	db, err := sql.Open(p.Driver, p.DSN)
@@ -60,14 +57,14 @@ func (p place) store(db *sql.DB) storage.Store {
 	if p.postgres() {
 		return postgres.New(db, nil)
 	}
-	return sqlite.New(db, &sqlite.Options{GroupCommit: p.Group})
+	return sqlite.New(db, nil)
 }
 
 func (p place) postgres() bool { return p.Driver == "pgx" }
 
 // onFile is a new SQLite file as hosts open it: every commit is on disk.
 func onFile(t testing.TB) place {
-	return place{Driver: "sqlite", DSN: sqlite.DSN(filepath.Join(t.TempDir(), "check.db"))}
+	return place{"sqlite", sqlite.DSN(filepath.Join(t.TempDir(), "check.db"))}
 }
 
 // onFastFile is one that does not wait for the disk, for tests that end no process.
@@ -88,7 +85,7 @@ func onServer(dsn string) place {
 	default:
 		dsn += "?" + mode
 	}
-	return place{Driver: "pgx", DSN: dsn}
+	return place{"pgx", dsn}
 }
 
 // onBoth runs a test on both engines at once. Fresh makes an empty database; where it can have none on PostgreSQL it skips

@@ -16,14 +16,10 @@ import (
 
 // everything is every test of this package, for TestLong: a new one fails it until it is here.
 var everything = map[string]func(t *testing.T){
-	"TestAssignmentsOfAPoolAreKilledAndGoOn":           TestAssignmentsOfAPoolAreKilledAndGoOn,
-	"TestNewcomersOfTwoProcessesAreSharedFairly":       TestNewcomersOfTwoProcessesAreSharedFairly,
-	"TestOpenLimitHoldsUnderLoad":                      TestOpenLimitHoldsUnderLoad,
-	"TestWarningsAreKilledAndGoOn":                     TestWarningsAreKilledAndGoOn,
-	"TestWarningsMissNobody":                           TestWarningsMissNobody,
 	"TestAcknowledgedWritesSurviveTheProcess":          TestAcknowledgedWritesSurviveTheProcess,
 	"TestAcknowledgedWritesSurviveTheServer":           TestAcknowledgedWritesSurviveTheServer,
 	"TestAnyUseCasesInAnyOrderKeepTheInvariants":       TestAnyUseCasesInAnyOrderKeepTheInvariants,
+	"TestAssignmentsOfAPoolAreKilledAndGoOn":           TestAssignmentsOfAPoolAreKilledAndGoOn,
 	"TestClaimsOfTwoProcessesAreLinearizable":          TestClaimsOfTwoProcessesAreLinearizable,
 	"TestEveryStatementMayFail":                        TestEveryStatementMayFail,
 	"TestEveryStatementMayFailInsideAHostsTransaction": TestEveryStatementMayFailInsideAHostsTransaction,
@@ -35,17 +31,21 @@ var everything = map[string]func(t *testing.T){
 	"TestMigrateKilledAtAnyInstantGoesOn":              TestMigrateKilledAtAnyInstantGoesOn,
 	"TestMigrateWhenTheServerIsKilledGoesOn":           TestMigrateWhenTheServerIsKilledGoesOn,
 	"TestModel":                                        TestModel,
+	"TestNewcomersOfTwoProcessesAreSharedFairly":       TestNewcomersOfTwoProcessesAreSharedFairly,
 	"TestNoTextIsMoreThanAText":                        TestNoTextIsMoreThanAText,
 	"TestNothingOfAnotherTenantIsToldOrChanged":        TestNothingOfAnotherTenantIsToldOrChanged,
 	"TestNothingOutsideTheScopeIsToldOrChanged":        TestNothingOutsideTheScopeIsToldOrChanged,
+	"TestOpenLimitHoldsUnderLoad":                      TestOpenLimitHoldsUnderLoad,
 	"TestRefusalsLeaveAHostsTransactionUsable":         TestRefusalsLeaveAHostsTransactionUsable,
 	"TestRulesSayTheSameEverywhere":                    TestRulesSayTheSameEverywhere,
 	"TestSweepsAreKilledAndGoOn":                       TestSweepsAreKilledAndGoOn,
 	"TestSweepsSurviveTheServer":                       TestSweepsSurviveTheServer,
 	"TestTheCheckSeesANaiveClaim":                      TestTheCheckSeesANaiveClaim,
 	"TestTheNetworkMayFailAtEveryStatement":            TestTheNetworkMayFailAtEveryStatement,
-	"TestVerifyLooksTwice":                             TestVerifyLooksTwice,
 	"TestVerifyFindsWhatIsBroken":                      TestVerifyFindsWhatIsBroken,
+	"TestVerifyLooksTwice":                             TestVerifyLooksTwice,
+	"TestWarningsAreKilledAndGoOn":                     TestWarningsAreKilledAndGoOn,
+	"TestWarningsMissNobody":                           TestWarningsMissNobody,
 }
 
 // Rounds of everything for as long as -check.for says, each with a seed of its own, which the round prints:

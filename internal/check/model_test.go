@@ -70,7 +70,7 @@ type seat struct {
 func TestModel(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		m := &model{house: build(t, place{Driver: "sqlite", DSN: ":memory:?_pragma=foreign_keys(1)"}), members: map[kernel.UserID]*seat{"li": {}, "wang": {}}}
+		m := &model{house: build(t, place{"sqlite", ":memory:?_pragma=foreign_keys(1)"}), members: map[kernel.UserID]*seat{"li": {}, "wang": {}}}
 		m.settings(func(p *pool.Pool) { p.Protection, p.CoolDown = modelProtection, modelCoolDown })
 		m.policy(func(p *pool.Policy) {
 			p.Cap, p.DailyQuota, p.LockLimit, p.LockDays = modelCap, modelQuota, modelLocks, modelLockDays

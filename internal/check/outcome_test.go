@@ -157,17 +157,14 @@ var undertakings = []undertaking{
 	}},
 }
 
-// settled gives the house the rules by which the undertakings Recycle and Warn act.
-func (x *trial) settled(t *testing.T) {
-	t.Helper()
-	require.NoError(t, x.Pool.Pools.PutRule(t.Context(), boss, disposal()))
-	require.NoError(t, x.Pool.Pools.PutRule(t.Context(), boss, &pool.Rule{Name: "C", Condition: `level == "C"`, Action: pool.Warn, Enabled: true}))
-	x.exec("CREATE TABLE erp_orders (id TEXT PRIMARY KEY)")
-}
-
 // disposal is the rule by which the undertaking Recycle releases.
 func disposal() *pool.Rule {
 	return &pool.Rule{Name: "D", Condition: `level == "D"`, Action: pool.Release, Enabled: true}
+}
+
+// rulesOfTrials are those by which the undertakings Recycle and Warn find something to do.
+func rulesOfTrials() []*pool.Rule {
+	return []*pool.Rule{disposal(), {Name: "C", Condition: `level == "C"`, Action: pool.Warn, Enabled: true}}
 }
 
 // trial is a house whose statements can go wrong.
@@ -197,7 +194,10 @@ func onTrial(t *testing.T, test func(t *testing.T, x *trial)) {
 					require.NoError(t, err)
 				}
 				x.free()
-				x.settled(t)
+				for _, r := range rulesOfTrials() {
+					require.NoError(t, x.Pool.Pools.PutRule(t.Context(), boss, r))
+				}
+				x.exec("CREATE TABLE erp_orders (id TEXT PRIMARY KEY)")
 				call, request := x.ready()
 				require.NoError(t, call(t.Context(), x.CRM, request)) // from now on it knows what it keeps
 				call, request = x.ready()

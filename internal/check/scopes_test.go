@@ -184,7 +184,7 @@ func (x *trespass) secondTenant(t *testing.T) lived {
 	f.member = team.MemberID(x.count("SELECT id FROM crm_members WHERE user_id = '" + f.user + "'"))
 	f.role = team.RoleID(x.count("SELECT id FROM crm_roles WHERE name = '" + f.roleName + "'"))
 	seller := crm.Actor{Tenant: "other", User: kernel.UserID(f.user)}
-	f.busy, f.contact, f.address, f.interaction = x.hide(t, other, seller)
+	x.hide(t, other, seller, &f)
 	f.offer = x.house.offer(other, seller.User, f.busy, f.contact, secret)
 	tag := &customer.Tag{Name: secret}
 	require.NoError(t, x.Customers.Tags.Create(ctx, other, tag))
@@ -196,13 +196,15 @@ func (x *trespass) secondTenant(t *testing.T) lived {
 	require.NoError(t, x.Pool.Pools.Create(ctx, other, p))
 	r := &pool.Rule{PoolID: p.ID, Name: secret, Condition: `level == "D"`, Action: pool.Release, Enabled: true}
 	require.NoError(t, x.Pool.Pools.PutRule(ctx, other, r))
-	f.tag, f.calendar, f.pool, f.rule = tag.ID, c.ID, p.ID, r.ID
+	area := &pool.Territory{Name: secret, Members: []kernel.UserID{seller.User}, Enabled: true}
+	require.NoError(t, x.Pool.Territories.Put(ctx, other, area))
+	f.tag, f.calendar, f.pool, f.rule, f.territory = tag.ID, c.ID, p.ID, r.ID, area.ID
 	f.event = int64(x.count("SELECT max(id) FROM crm_outbox"))
 	return f
 }
 
 // hide makes a customer of a seller with all that hangs on it.
-func (x *trespass) hide(t *testing.T, by, seller kernel.Actor) (customer.ID, customer.ContactID, customer.AddressID, customer.InteractionID) {
+func (x *trespass) hide(t *testing.T, by, seller kernel.Actor, into *lived) {
 	t.Helper()
 	ctx := t.Context()
 	c := &customer.Customer{Name: secret, Code: secret, ExternalSystem: "erp", ExternalID: secret, Remarks: secret, Ownership: customer.Ownership{OwnerID: seller.User}}
@@ -213,7 +215,9 @@ func (x *trespass) hide(t *testing.T, by, seller kernel.Actor) (customer.ID, cus
 	require.NoError(t, x.Customers.Addresses.Add(ctx, by, a))
 	i := &customer.Interaction{CustomerID: c.ID, Type: customer.Call, Subject: secret, Staff: seller.User, NextAction: secret, NextActionAt: x.now().Add(day)}
 	require.NoError(t, x.Customers.Interactions.Add(ctx, by, i))
-	return c.ID, k.ID, a.ID, i.ID
+	job := &customer.Task{Subject: secret, Note: secret, OwnerID: seller.User, CustomerID: c.ID, DueAt: x.now()}
+	require.NoError(t, x.Customers.Tasks.Create(ctx, by, job))
+	into.busy, into.contact, into.address, into.interaction, into.task = c.ID, k.ID, a.ID, i.ID, job.ID
 }
 
 // intruders are who tries.
@@ -326,7 +330,11 @@ func (x *trespass) requireAlone(t *testing.T, all []useCase, foreign lived) {
 				args := x.own.arguments(t, u)
 				x.own.slots(t, u, args)[i].set(with.n, with.text)
 				results, err := u.call(t.Context(), x.CRM, boss, args)
-				answers[tidy(results, err, strconv.FormatInt(nowhere, 10), strconv.FormatInt(n, 10))] = true
+				hidden := []string{strconv.FormatInt(nowhere, 10), strconv.FormatInt(n, 10)}
+				if text != "" {
+					hidden = []string{nobody, text}
+				}
+				answers[tidy(results, err, hidden...)] = true
 			}
 			require.Len(t, answers, 1, "%s at %s", u.name, s.path)
 		}
@@ -372,7 +380,7 @@ func TestNothingOutsideTheScopeIsToldOrChanged(t *testing.T) {
 		for i, released := range []bool{false, true} {
 			x.exec(`UPDATE crm_customers SET code = code || '-', external_id = external_id || '-' WHERE code = '` + secret + `'`)
 			f := &hidden[i]
-			f.busy, f.contact, f.address, f.interaction = x.hide(t, boss, intruders[1])
+			x.hide(t, boss, intruders[1], f)
 			f.offer.documents = x.own.offer.documentsOf(x.house, boss, intruders[1].User, f.busy, f.contact, secret)
 			_, err := x.Pool.MoveToPool(t.Context(), boss, []customer.ID{f.busy}, x.own.private, pool.AllOrNothing, nil)
 			require.NoError(t, err)

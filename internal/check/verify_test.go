@@ -38,7 +38,7 @@ type lived struct {
 	sales, north                                  team.DepartmentID
 	member                                        team.MemberID
 	role                                          team.RoleID
-	user, roleName                                string
+	user, roleName, leaver                        string
 	event                                         int64
 	version                                       int64 // of busy
 	is                                            customer.Customer
@@ -69,19 +69,13 @@ func (h *house) live() (x lived) {
 	ok(h.Pool.Release(ctx, li, x.lost, nil))
 	ok(h.Pool.Claim(ctx, wang, x.claimed))
 	ok(h.Pool.Lock(ctx, li, x.locked, h.now().Add(day), "contract"))
-	_, err := h.Pool.Open(ctx, wang, x.lying)
-	ok(err)
-	task := &customer.Task{CustomerID: x.busy, Subject: "x", DueAt: h.now().Add(day)}
-	ok(h.Customers.Tasks.Create(ctx, li, task))
-	territory := &pool.Territory{Name: "Zhejiang", Regions: []string{"33"}, Members: []crm.UserID{"wang"}, Enabled: true}
-	ok(h.Pool.Territories.Put(ctx, boss, territory))
-	x.task, x.territory = task.ID, territory.ID
 	x.offer = h.offer(boss, li.User, x.busy, x.contact, "x")
 	x.offer.documentsOf(h, boss, li.User, x.won, 0, "y")
 	gone, err := h.Customers.Get(ctx, li, x.gone)
 	ok(err)
 	ok(h.Customers.Delete(ctx, boss, gone.ID, gone.Version))
 	h.liveTeam(&x)
+	h.livePool(&x)
 	is, err := h.Customers.Get(ctx, boss, x.busy)
 	ok(err)
 	x.is, x.version, x.now = *is, is.Version, h.now()
@@ -137,6 +131,29 @@ func (h *house) liveTeam(x *lived) {
 	x.role, x.roleName, x.member, x.user = role.ID, "helper", wang.ID, "wang"
 }
 
+// livePool is what pools do by themselves, and what happens in them.
+func (h *house) livePool(x *lived) {
+	h.t.Helper()
+	ctx, ok := context.Background(), func(err error) { h.t.Helper(); require.NoError(h.t, err) }
+	job := &customer.Task{Subject: "x", OwnerID: "li", CustomerID: x.busy, DueAt: h.now()}
+	ok(h.Customers.Tasks.Create(ctx, li, job))
+	job.Note = "y"
+	ok(h.Customers.Tasks.Update(ctx, li, job))
+	area := &pool.Territory{Name: "all", Department: x.sales, Enabled: true}
+	ok(h.Pool.Territories.Put(ctx, boss, area))
+	x.task, x.territory = job.ID, area.ID
+	_, err := h.Pool.Open(ctx, wang, x.lost)
+	ok(err)
+	ok(h.Pool.Pools.PutRule(ctx, boss, &pool.Rule{Name: "long", Condition: "owned_days > 30", Action: pool.Release, Enabled: true}))
+	warned, err := h.Pool.Warn(ctx, boss, &pool.WarnOptions{Horizon: 60 * day})
+	ok(err)
+	require.Positive(h.t, warned.Noted)
+	leaver := h.hire(2, 1)
+	_, err = h.HandOver.Run(ctx, boss, leaver, &crm.HandOverOptions{Superior: "li"})
+	ok(err)
+	x.leaver = string(leaver)
+}
+
 // sound demands that Verify finds nothing.
 func (h *house) sound(about ...any) {
 	h.t.Helper()
@@ -155,7 +172,7 @@ type corruption struct {
 func corruptions(x lived) map[string][]corruption {
 	of := func(text string) string {
 		return strings.NewReplacer("{busy}", number(x.busy), "{locked}", number(x.locked), "{won}", number(x.won), "{lost}", number(x.lost), "{lying}", number(x.lying),
-			"{north}", number(x.north), "{sales}", number(x.sales), "{pool}", number(x.pool), "{private}", number(x.private)).Replace(text)
+			"{task}", number(x.task), "{leaver}", "'"+x.leaver+"'", "{north}", number(x.north), "{sales}", number(x.sales), "{pool}", number(x.pool), "{private}", number(x.private)).Replace(text)
 	}
 	list := map[string][]corruption{
 		"default_pool": {
@@ -181,9 +198,17 @@ func corruptions(x lived) map[string][]corruption {
 			{"UPDATE crm_counters SET claims_used = claims_used + 1 WHERE user_id = 'wang'", map[string]int{"claims": 1}},
 			{"UPDATE crm_counters SET claims_used = 0 WHERE user_id = 'wang'", map[string]int{"claims": 1}},
 		},
-		"opens":      {{"UPDATE crm_counters SET opens_used = 0 WHERE user_id = 'wang'", map[string]int{"opens": 1}}, {"DELETE FROM crm_opens", map[string]int{"opens": 1}}},
-		"closed":     {{"UPDATE crm_counters SET closed = TRUE WHERE user_id = 'wang'", map[string]int{"closed": 1}}},
-		"task_owner": {{"UPDATE crm_tasks SET owner_id = 'ghost'", map[string]int{"task_owner": 1}}},
+		"opens": {
+			{"UPDATE crm_counters SET opens_used = opens_used + 1 WHERE user_id = 'wang'", map[string]int{"opens": 1}},
+			{"UPDATE crm_counters SET opens_used = 0 WHERE user_id = 'wang'", map[string]int{"opens": 1}},
+			{"DELETE FROM crm_opens WHERE user_id = 'wang'", map[string]int{"opens": 1}},
+		},
+		"closed": {
+			{"UPDATE crm_counters SET closed = TRUE WHERE user_id = 'li'", map[string]int{"closed": 1}},
+			{"UPDATE crm_counters SET closed = FALSE WHERE user_id = {leaver}", map[string]int{"closed": 1}},
+			{"UPDATE crm_members SET inactive_since = created_at WHERE user_id = 'wang'", map[string]int{"closed": 1}},
+		},
+		"task_owner": {{"UPDATE crm_tasks SET owner_id = 'ghost' WHERE id = {task}", map[string]int{"task_owner": 1}}},
 		"owned_since": {
 			{"UPDATE crm_customers SET owned_since = NULL WHERE id = {busy}", map[string]int{"owned_since": 1}},
 			{"UPDATE crm_customers SET owned_since = created_at WHERE id = {lying}", map[string]int{"owned_since": 1}},
@@ -211,12 +236,14 @@ func corruptions(x lived) map[string][]corruption {
 			{"DELETE FROM crm_outbox WHERE subject_kind = 'customer' AND subject_id = {busy} AND seq = 2", map[string]int{"events": 1}},
 			{"DELETE FROM crm_outbox WHERE subject_kind = 'customer' AND subject_id = {locked} AND seq = 2", map[string]int{"events": 1}},
 			{"UPDATE crm_outbox SET delivered_at = at WHERE subject_kind = 'customer' AND subject_id = {busy} AND seq = 3", map[string]int{"events": 1}},
+			{"DELETE FROM crm_outbox WHERE subject_kind = 'task' AND subject_id = {task} AND seq = 2", map[string]int{"events": 1}},
 			{"DELETE FROM crm_outbox WHERE subject_kind = 'pool' AND subject_id = {private} AND seq = 2", map[string]int{"events": 1}},
 			{"DELETE FROM crm_outbox WHERE subject_kind = 'customer' AND subject_id = {busy} AND seq < 3", map[string]int{}}, // purged
 		},
 		"audit": {
-			{"DELETE FROM crm_audit WHERE subject_kind = 'task'", map[string]int{"audit": 1}},
 			{"DELETE FROM crm_audit WHERE subject_kind = 'customer' AND subject_id = {lying}", map[string]int{"audit": 1}},
+			{"DELETE FROM crm_audit WHERE subject_kind = 'task' AND subject_id = {task}", map[string]int{"audit": 1}},
+			{"UPDATE crm_tasks SET version = version + 1 WHERE id = {task}", map[string]int{"audit": 1, "events": 1}},
 			{"DELETE FROM crm_audit WHERE subject_kind = 'pool' AND subject_id = {private} AND type = 'pool.members_set'", map[string]int{"audit": 1}},
 		},
 		"facts":            {{"DELETE FROM crm_customer_facts WHERE customer_id = {lying}", map[string]int{"facts": 1}}},
@@ -255,7 +282,7 @@ func corruptions(x lived) map[string][]corruption {
 			{"UPDATE crm_customer_tags SET tag_id = 999999", map[string]int{"orphan": 1}},
 			{"UPDATE crm_interactions SET customer_id = 999999", map[string]int{"orphan": 2, "interactions": 1, "last_interaction": 1}},
 			{"UPDATE crm_interactions SET contact_id = 999999", map[string]int{"orphan": 2}},
-			{"UPDATE crm_tasks SET customer_id = 999999", map[string]int{"orphan": 1}},
+			{"UPDATE crm_tasks SET customer_id = 999999 WHERE id = {task}", map[string]int{"orphan": 1}},
 			{"UPDATE crm_product_categories SET parent_id = 999999", map[string]int{"orphan": 1}},
 			{"UPDATE crm_products SET category_id = 999999", map[string]int{"orphan": 1}},
 			{"UPDATE crm_opportunities SET customer_id = 999999 WHERE customer_id = {busy}", map[string]int{"orphan": 1, "opportunities": 1}},

@@ -15,6 +15,7 @@ import (
 	"github.com/openseas/crm"
 	"github.com/openseas/crm/customer"
 	"github.com/openseas/crm/kernel"
+	"github.com/openseas/crm/pool"
 	"github.com/openseas/crm/sales"
 	"github.com/openseas/crm/team"
 )
@@ -26,6 +27,8 @@ var tablesOfIDs = map[reflect.Type]string{
 	reflect.TypeFor[customer.AddressID]():     "crm_addresses",
 	reflect.TypeFor[customer.InteractionID](): "crm_interactions",
 	reflect.TypeFor[customer.TagID]():         "crm_tags",
+	reflect.TypeFor[customer.TaskID]():        "crm_tasks",
+	reflect.TypeFor[pool.TerritoryID]():       "crm_territories",
 	reflect.TypeFor[customer.PoolID]():        "crm_pools",
 	reflect.TypeFor[team.DepartmentID]():      "crm_departments",
 	reflect.TypeFor[team.CalendarID]():        "crm_calendars",

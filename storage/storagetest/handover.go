@@ -324,6 +324,37 @@ func testHandOverInput(t *testing.T, open Open) {
 		require.NoError(t, err)
 		require.True(t, m.Active())
 	})
+	t.Run("a module hands over its part for nobody who may not, planned or not", func(t *testing.T) {
+		b := setup(t, open)
+		ids := b.create(2, "wang")
+		require.NoError(t, b.Customers.Tasks.Create(t.Context(), wang, &customer.Task{Subject: "x", DueAt: b.now()}))
+		require.NoError(t, b.Team.Members.Deactivate(t.Context(), boss, "wang"))
+		for _, by := range []crm.Actor{li, head, {Tenant: "acme", User: "stranger"}, {Tenant: "nowhere", User: "li"}, otherLi} {
+			for _, dry := range []bool{false, true} {
+				for _, part := range []func(context.Context, kernel.Leaving) (kernel.Handed, error){b.Pool.HandOver, b.Customers.Tasks.HandOver} {
+					got, err := part(t.Context(), kernel.Leaving{By: by, User: "wang", Superior: "li", AtMost: 10, Dry: dry})
+					require.Zero(t, got)
+					if by.Tenant == "nowhere" {
+						require.ErrorIs(t, err, crm.ErrNotFound)
+					} else {
+						require.ErrorIs(t, err, crm.ErrDenied, "%v", by)
+					}
+				}
+			}
+		}
+		require.Equal(t, []kernel.UserID{"wang", "wang"}, b.owners(ids...))
+		require.Equal(t, 1, b.count("SELECT count(*) FROM crm_tasks WHERE owner_id = 'wang'"))
+	})
+	t.Run("who loses the right during the run goes no further", func(t *testing.T) {
+		b := setup(t, open)
+		b.create(5, "li")
+		report, err := b.HandOver.Run(t.Context(), admin, "li", &crm.HandOverOptions{Batch: 2, Progress: func(crm.HandOverReport) {
+			require.NoError(t, b.Team.Members.Deactivate(t.Context(), boss, admin.User))
+		}})
+		require.ErrorIs(t, err, crm.ErrDenied)
+		require.Equal(t, 2, report.Items[0].Found)
+		require.Equal(t, 3, b.count("SELECT count(*) FROM crm_customers WHERE owner_id = 'li'"))
+	})
 	t.Run("inside a host's transaction it is refused, and planned", func(t *testing.T) {
 		b := setup(t, open)
 		b.create(1, "li")

@@ -32,6 +32,11 @@ var customerSections = []section{
 		orphan("crm_tasks", "customer_id", "crm_customers", "customer"),
 		{name: "task_owner", query: `SELECT t.id, '' AS key, 'a member' AS expected, t.owner_id AS found FROM crm_tasks AS t
 			WHERE {page} AND NOT EXISTS (SELECT 1 FROM crm_members AS m WHERE m.tenant_id = t.tenant_id AND m.user_id = t.owner_id)`},
+		// Its version counts its events.
+		{name: "events", query: `SELECT t.id, '' AS key, CAST(t.version AS text) AS expected, CAST(max(e.seq) AS text) AS found
+			FROM crm_tasks AS t JOIN crm_outbox AS e ON e.tenant_id = t.tenant_id AND e.subject_kind = 'task' AND e.subject_id = t.id
+				AND e.delivered_at IS NULL
+			WHERE {page} GROUP BY t.id, t.version HAVING max(e.seq) <> t.version OR count(*) <> t.version - min(e.seq) + 1`},
 		{name: "audit", query: `SELECT t.id, '' AS key, CAST(t.version AS text) AS expected, CAST(count(w.id) AS text) AS found
 			FROM crm_tasks AS t LEFT JOIN crm_audit AS w ON w.tenant_id = t.tenant_id AND w.subject_kind = 'task' AND w.subject_id = t.id
 			WHERE {page} GROUP BY t.id, t.version HAVING count(w.id) <> t.version`},
