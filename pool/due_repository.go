@@ -34,10 +34,11 @@ type PrivateItem struct {
 // same owner, clocks, home pool and lock as when it was judged; nothing but the run writes notes, so that claims,
 // follow-ups and releases know nothing of them.
 type DueRepository interface {
-	// Near must return ids beyond an id, at most a number, in order, of records in the pool of the sweep that some rule may
-	// take, or tell of, between s.Now and an instant, but for those whose note has the stamp and is right. It may return too
-	// many, and must not miss one. With an empty stamp no note is right.
-	Near(ctx context.Context, s Sweep, until time.Time, stamp string, after int64, atMost int) ([]int64, error)
+	// Near must return, beyond an id, at most a number, in order: records in the pool of the sweep that some rule may take, or
+	// tell of, between s.Now and an instant, but for those whose note has the stamp and is right; and notes with a due instant,
+	// in the pool, of records that are not among these. It may return too many, and must not miss one. With an empty stamp no
+	// note is right.
+	Near(ctx context.Context, s Sweep, until time.Time, stamp string, after int64, atMost int) ([]Doubt, error)
 	// Hold is Repository.Lock but for the records that others hold: those are left out.
 	Hold(ctx context.Context, t kernel.TenantID, ids ...int64) ([]Record, error)
 	// Notes must return the notes that there are, by id.
@@ -46,20 +47,21 @@ type DueRepository interface {
 	Write(ctx context.Context, t kernel.TenantID, notes ...Note) error
 	// Tell must write the events, with their audit rows, of records that are held.
 	Tell(ctx context.Context, by kernel.Actor, now time.Time, events ...Told) error
-	// Doubtful must return notes beyond an id, at most a number, in order, that are not right any more: worn ones, which do
-	// not count or whose owner is no active member of the home pool; and those with a due instant, in one of the pools, whose
-	// record has another seq, that have none of the stamps, or whose NextAt has come.
-	Doubtful(ctx context.Context, t kernel.TenantID, now time.Time, pools []ID, stamps []string, after int64, atMost int) ([]Doubt, error)
-	// Wipe must delete those of the notes whose ownership has ended, and take the due instant from the others that are worn.
-	// It must hold the records meanwhile, and leave out those that others hold.
-	Wipe(ctx context.Context, t kernel.TenantID, ids ...int64) error
+	// Pools must return the pools that notes are of.
+	Pools(ctx context.Context, t kernel.TenantID) ([]ID, error)
+	// Ended must return the records beyond an id, at most a number, in order, of notes without a due instant whose ownership
+	// has ended.
+	Ended(ctx context.Context, t kernel.TenantID, after int64, atMost int) ([]int64, error)
+	// Wipe must delete those of the notes whose ownership has ended, and take the due instant from the others that are worn:
+	// they do not count, or the owner is no active member of the home pool. It must hold the records meanwhile, leave out
+	// those that others hold, and return those that it cleaned, in order.
+	Wipe(ctx context.Context, t kernel.TenantID, ids ...int64) ([]int64, error)
 }
 
-// Doubt is a note that is not right any more.
+// Doubt is a record about which something may be new.
 type Doubt struct {
-	ID   int64
-	Pool ID
-	Worn bool // it does not count, and need not be judged
+	ID    int64
+	Named bool // some rule may take it, or tell of it; false: it only has a note that says so
 }
 
 // PrivateRepository lists owned records of one kind for those who look after them.

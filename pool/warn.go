@@ -154,8 +154,22 @@ func (r *warnRun[I]) plan(ctx context.Context) error {
 				}
 			}
 		}
-		return nil
+		return r.gone(ctx, tx)
 	})
+}
+
+// gone adds the pools that were deleted and still have notes: with no rule, all of them are cleaned.
+func (r *warnRun[I]) gone(ctx context.Context, tx Tx) error {
+	if len(r.o.Pools) > 0 {
+		return nil
+	}
+	noted, err := tx.Dues(r.s.kind).Pools(ctx, r.by.Tenant)
+	for _, id := range noted {
+		if !slices.ContainsFunc(r.warners, func(w *warner) bool { return w.Pool.ID == id }) {
+			r.warners = append(r.warners, &warner{Sweep: &Sweep{By: r.by, Pool: &Pool{ID: id}}, steps: r.o.Steps, horizon: r.o.Horizon})
+		}
+	}
+	return err
 }
 
 // calendars are the versions of those that the pools count by.
@@ -177,16 +191,69 @@ func (r *warnRun[I]) calendars(ctx context.Context, tx Tx, pools []*Pool) (map[t
 	return versions, err
 }
 
-// nearPage is how many ids are looked up at once: each look-up reads all that the rules' indexes name.
+// nearPage is how many records are looked up at once: each look-up reads all that the rules' indexes name.
 const nearPage = 100_000
 
-// pool walks what a rule may take soon and whose note is not right, in the order of the ids.
+// pool walks what is new in one pool, in the order of the ids: what a rule may take soon and whose note is not right, and
+// the notes that no rule stands behind any more.
 func (r *warnRun[I]) pool(ctx context.Context, w *warner) error {
 	for after := int64(0); ; {
-		var ids []int64
+		var found []Doubt
 		r.at(w.Sweep)
 		err := r.s.core.Unit(ctx, kernel.Read, func(ctx context.Context, tx Tx) (err error) {
-			ids, err = tx.Dues(r.s.kind).Near(ctx, *w.Sweep, w.Now.Add(r.o.Horizon), w.stamp, after, nearPage)
+			found, err = tx.Dues(r.s.kind).Near(ctx, *w.Sweep, w.Now.Add(r.o.Horizon), w.stamp, after, nearPage)
+			return err
+		})
+		if err != nil || len(found) == 0 {
+			return err
+		}
+		after = found[len(found)-1].ID
+		for batch := range slices.Chunk(found, r.o.Batch) {
+			ids, err := r.cleaned(ctx, batch)
+			if err == nil {
+				err = r.batch(ctx, w, ids)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		if len(found) < nearPage {
+			return nil
+		}
+	}
+}
+
+// cleaned cleans those of the notes that no rule stands behind and that are worn, and returns who is left to be judged.
+func (r *warnRun[I]) cleaned(ctx context.Context, found []Doubt) ([]int64, error) {
+	var ids, unnamed []int64
+	for _, d := range found {
+		ids = append(ids, d.ID)
+		if !d.Named {
+			unnamed = append(unnamed, d.ID)
+		}
+	}
+	worn, err := r.wipe(ctx, unnamed) // in the order of the ids
+	return slices.DeleteFunc(ids, func(id int64) bool { _, is := slices.BinarySearch(worn, id); return is }), err
+}
+
+// wipe cleans what is worn of the notes. Nobody is told anything of those; but they would stand in lists, or pile up.
+func (r *warnRun[I]) wipe(ctx context.Context, ids []int64) (worn []int64, err error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	err = r.commit(ctx, func(ctx context.Context, tx Tx) (err error) {
+		worn, err = tx.Dues(r.s.kind).Wipe(ctx, r.by.Tenant, ids...)
+		return err
+	})
+	return worn, err
+}
+
+// rest cleans the notes without a due instant whose ownership has ended.
+func (r *warnRun[I]) rest(ctx context.Context) error {
+	for after := int64(0); ; {
+		var ids []int64
+		err := r.s.core.Unit(ctx, kernel.Read, func(ctx context.Context, tx Tx) (err error) {
+			ids, err = tx.Dues(r.s.kind).Ended(ctx, r.by.Tenant, after, pageOfIDs)
 			return err
 		})
 		if err != nil || len(ids) == 0 {
@@ -194,59 +261,12 @@ func (r *warnRun[I]) pool(ctx context.Context, w *warner) error {
 		}
 		after = ids[len(ids)-1]
 		for batch := range slices.Chunk(ids, r.o.Batch) {
-			if err := r.batch(ctx, w, batch); err != nil {
+			if _, err := r.wipe(ctx, batch); err != nil {
 				return err
 			}
 		}
-		if len(ids) < nearPage {
+		if len(ids) < pageOfIDs {
 			return nil
-		}
-	}
-}
-
-// rest walks the notes that are not right all the same: what no rule takes any more, and what is worn. Nobody is told
-// anything of those; but they would stand in lists, or pile up.
-func (r *warnRun[I]) rest(ctx context.Context) error {
-	byPool := map[ID]*warner{}
-	var pools []ID
-	var stamps []string
-	for _, w := range r.warners {
-		byPool[w.Pool.ID] = w
-		pools = append(pools, w.Pool.ID)
-		if w.stamp != "" {
-			stamps = append(stamps, w.stamp)
-		}
-	}
-	for after := int64(0); ; {
-		var found []Doubt
-		err := r.s.core.Unit(ctx, kernel.Read, func(ctx context.Context, tx Tx) (err error) {
-			found, err = tx.Dues(r.s.kind).Doubtful(ctx, r.by.Tenant, r.s.core.Clock.Now(), pools, stamps, after, pageOfIDs)
-			return err
-		})
-		if err != nil || len(found) == 0 {
-			return err
-		}
-		after = found[len(found)-1].ID
-		var worn []int64
-		judged := map[ID][]int64{}
-		for _, d := range found {
-			if d.Worn {
-				worn = append(worn, d.ID)
-			} else {
-				judged[d.Pool] = append(judged[d.Pool], d.ID)
-			}
-		}
-		for batch := range slices.Chunk(worn, r.o.Batch) {
-			if err := r.commit(ctx, func(ctx context.Context, tx Tx) error { return tx.Dues(r.s.kind).Wipe(ctx, r.by.Tenant, batch...) }); err != nil {
-				return err
-			}
-		}
-		for _, id := range pools {
-			for batch := range slices.Chunk(judged[id], r.o.Batch) {
-				if err := r.batch(ctx, byPool[id], batch); err != nil {
-					return err
-				}
-			}
 		}
 	}
 }

@@ -48,13 +48,14 @@ func requireNamed(t *testing.T, s *town, sw sweepCase, days condition.Counting, 
 	near := map[int64]bool{}
 	err := s.store.Do(context.Background(), kernel.Read, func(ctx context.Context, tx storage.Tx) error {
 		for after := int64(0); ; {
-			ids, err := tx.Dues(pool.Customers).Near(ctx, sweep, until, "", after, 37)
-			if err != nil || len(ids) == 0 {
+			found, err := tx.Dues(pool.Customers).Near(ctx, sweep, until, "", after, 37)
+			if err != nil || len(found) == 0 {
 				return err
 			}
-			for _, id := range ids {
-				require.Greater(t, id, after, "in the order of the ids")
-				near[id], after = true, id
+			for _, d := range found {
+				require.Greater(t, d.ID, after, "in the order of the ids")
+				require.True(t, d.Named, "nothing is noted")
+				near[d.ID], after = true, d.ID
 			}
 		}
 	})

@@ -253,6 +253,7 @@ func testWarnings(t *testing.T, open Open) {
 	})
 	testWarnRules(t, open)
 	testWarnRuns(t, open)
+	testWarnNotes(t, open)
 }
 
 func testWarnRules(t *testing.T, open Open) {

@@ -77,9 +77,10 @@ const (
 		AND t.lock_until IS NOT DISTINCT FROM d.lock_until`
 )
 
-// Near see [pool.DueRepository]. Each rule is asked by itself, so that the index of its own days serves it, and the lists
-// are united: over an OR of rules all owned records would be walked.
-func (r *dues) Near(ctx context.Context, s pool.Sweep, until time.Time, stamp string, after int64, atMost int) (ids []int64, err error) {
+// Near see [pool.DueRepository]. Each rule is asked by itself, so that the index of its own days serves it: over an OR of rules
+// all owned records would be walked. What they name and what is noted are put beside each other by the id in one grouping,
+// and only what does not match comes back. A join of the two, or a look by the key for each, costs as much as the finding.
+func (r *dues) Near(ctx context.Context, s pool.Sweep, until time.Time, stamp string, after int64, atMost int) ([]pool.Doubt, error) {
 	n, err := r.tenant(ctx, s.By.Tenant)
 	if err != nil {
 		return nil, err
@@ -88,12 +89,17 @@ func (r *dues) Near(ctx context.Context, s pool.Sweep, until time.Time, stamp st
 		"tenant": n, "pool": int64(s.Pool.ID), "until": moment(until), "after": after, "most": atMost,
 		"kind": string(r.kind), "stamp": stamp, "now": moment(s.Now),
 	}
-	right := ""
-	if stamp != "" { // a look by the key for each row: a join would be planned by what is known of a table that fills while the run goes
-		right = ` AND (SELECT d.seq = t.seq AND d.stamp = ?stamp AND (d.next_at IS NULL OR d.next_at > ?now) FROM crm_due AS d
-			WHERE d.tenant_id = t.tenant_id AND d.kind = ?kind AND d.record_id = t.id) IS NOT TRUE`
+	owner := "t.owner_id"
+	if !r.pg {
+		owner = "+t.owner_id" // SQLite would walk all that the members own, member by member, instead of the days of the rule
 	}
-	var arms []string
+	right := "FALSE"
+	if stamp != "" {
+		right = "d.stamp = ?stamp AND (d.next_at IS NULL OR d.next_at > ?now)"
+	}
+	arms := []string{"SELECT d.record_id AS id, CAST(NULL AS bigint) AS seq, CASE WHEN " + right + ` THEN d.seq ELSE -1 END AS noted,
+		CASE WHEN d.due_at IS NULL THEN 0 ELSE 1 END AS due
+		FROM crm_due AS d WHERE d.tenant_id = ?tenant AND d.kind = ?kind AND d.pool_id = ?pool AND d.record_id > ?after`}
 	for _, rule := range s.Rules {
 		if rule.Action == pool.Keep {
 			continue
@@ -112,14 +118,20 @@ func (r *dues) Near(ctx context.Context, s pool.Sweep, until time.Time, stamp st
 		}
 		name := "rule" + strconv.Itoa(len(arms))
 		args[name] = schema.SafeQuery(c.SQL, c.Args)
-		arms = append(arms, "SELECT t.id FROM "+from+` WHERE t.tenant_id = ?tenant AND t.pool_id = ?pool AND t.owner_id IS NOT NULL AND t.deleted_at IS NULL
-			AND (t.lock_until IS NULL OR t.lock_until <= ?until) AND (?`+name+") AND "+exposedSQL+" AND t.id > ?after"+right)
+		arms = append(arms, "SELECT t.id, t.seq, NULL, 0 FROM "+from+` WHERE t.tenant_id = ?tenant AND t.pool_id = ?pool AND t.owner_id IS NOT NULL AND t.deleted_at IS NULL
+			AND (t.lock_until IS NULL OR t.lock_until <= ?until) AND (?`+name+") AND "+owner+" IN ("+membersSQL+") AND t.id > ?after")
 	}
-	if len(arms) == 0 {
-		return nil, nil
+	var rows []struct {
+		ID    int64
+		Named bool
 	}
-	err = r.raw(strings.Join(arms, " UNION ")+" ORDER BY id LIMIT ?most", args).Scan(ctx, &ids)
-	return ids, err
+	err = r.raw("SELECT id, max(seq) IS NOT NULL AS named FROM ("+strings.Join(arms, " UNION ALL ")+`) AS x GROUP BY id
+		HAVING max(seq) IS DISTINCT FROM max(noted) AND (max(seq) IS NOT NULL OR max(due) = 1) ORDER BY id LIMIT ?most`, args).Scan(ctx, &rows)
+	found := make([]pool.Doubt, len(rows))
+	for i, x := range rows {
+		found[i] = pool.Doubt{ID: x.ID, Named: x.Named}
+	}
+	return found, err
 }
 
 // Hold see [pool.DueRepository].
@@ -217,57 +229,70 @@ func (r *dues) Tell(ctx context.Context, by kernel.Actor, now time.Time, events 
 const exposedSQL = `EXISTS (SELECT 1 FROM crm_members AS m, crm_pools AS p WHERE m.tenant_id = t.tenant_id AND m.user_id = t.owner_id
 	AND m.inactive_since IS NULL AND p.tenant_id = m.tenant_id AND p.id = t.pool_id AND ` + belongsSQL + ")"
 
+// membersSQL are the active members of one pool. Nothing in it depends on a record, so that it is read once.
+const membersSQL = `SELECT m.user_id FROM crm_members AS m, crm_pools AS p WHERE m.tenant_id = ?tenant
+	AND m.inactive_since IS NULL AND p.tenant_id = ?tenant AND p.id = ?pool AND ` + belongsSQL
+
 // goodSQL tells whether a note is not worn.
 const goodSQL = sameOwnershipSQL + " AND (d.due_at IS NULL OR " + countsSQL + " AND " + exposedSQL + ")"
 
-// Doubtful see [pool.DueRepository]. It is one walk over the notes with their records, both in the order of the ids.
-func (r *dues) Doubtful(
-	ctx context.Context, tenant kernel.TenantID, now time.Time, pools []pool.ID, stamps []string, after int64, atMost int,
-) ([]pool.Doubt, error) {
+// Pools see [pool.DueRepository]. It goes from one pool to the next by the index, whatever the number of notes.
+func (r *dues) Pools(ctx context.Context, tenant kernel.TenantID) (ids []pool.ID, err error) {
 	n, err := r.tenant(ctx, tenant)
 	if err != nil {
 		return nil, err
 	}
-	args := binds{
-		"tenant": n, "kind": string(r.kind), "after": after, "most": atMost, "now": moment(now),
-		"stamps": bun.List(append(slices.Clone(stamps), "-")), "pools": bun.List(append(slices.Clone(pools), 0)), // never empty
-	}
-	var rows []struct {
-		ID     int64
-		PoolID pool.ID
-		Worn   bool
-	}
-	err = r.raw(`SELECT d.record_id AS id, d.pool_id, (`+goodSQL+`) IS NOT TRUE AS worn
-		FROM crm_due AS d LEFT JOIN `+r.table+` AS t ON t.tenant_id = d.tenant_id AND t.id = d.record_id
-		WHERE d.tenant_id = ?tenant AND d.kind = ?kind AND d.record_id > ?after AND ((`+goodSQL+`) IS NOT TRUE
-			OR d.due_at IS NOT NULL AND d.pool_id IN (?pools) AND (d.seq <> t.seq OR d.next_at <= ?now OR d.stamp NOT IN (?stamps)))
-		ORDER BY d.record_id LIMIT ?most`, args).Scan(ctx, &rows)
-	found := make([]pool.Doubt, len(rows))
-	for i, x := range rows {
-		found[i] = pool.Doubt{ID: x.ID, Pool: x.PoolID, Worn: x.Worn}
-	}
-	return found, err
+	const next = "SELECT min(d.pool_id) FROM crm_due AS d WHERE d.tenant_id = ?tenant AND d.kind = ?kind"
+	err = r.raw("WITH RECURSIVE p (id) AS ("+next+" UNION ALL SELECT ("+next+` AND d.pool_id > p.id) FROM p WHERE p.id IS NOT NULL)
+		SELECT id FROM p WHERE id IS NOT NULL`, binds{"tenant": n, "kind": string(r.kind)}).Scan(ctx, &ids)
+	return ids, err
 }
 
-// Wipe see [pool.DueRepository]. Whoever writes a note holds its record, so none is written meanwhile.
-func (r *dues) Wipe(ctx context.Context, tenant kernel.TenantID, ids ...int64) error {
+// Ended see [pool.DueRepository]. The record of each is looked up by its key: Postgres would join with the whole table
+// instead.
+func (r *dues) Ended(ctx context.Context, tenant kernel.TenantID, after int64, atMost int) (ids []int64, err error) {
 	n, err := r.tenant(ctx, tenant)
 	if err != nil {
-		return err
+		return nil, err
+	}
+	err = r.raw(`SELECT d.record_id FROM crm_due AS d WHERE d.tenant_id = ?tenant AND d.kind = ?kind AND d.due_at IS NULL AND d.record_id > ?after
+		AND (SELECT `+sameOwnershipSQL+" FROM "+r.table+` AS t WHERE t.tenant_id = d.tenant_id AND t.id = d.record_id) IS NOT TRUE
+		ORDER BY d.record_id LIMIT ?most`, binds{"tenant": n, "kind": string(r.kind), "after": after, "most": atMost}).Scan(ctx, &ids)
+	return ids, err
+}
+
+// Wipe see [pool.DueRepository]. Whoever writes a note holds its record, so none is written meanwhile; of a record that is gone
+// nobody can.
+func (r *dues) Wipe(ctx context.Context, tenant kernel.TenantID, ids ...int64) (cleaned []int64, err error) {
+	n, err := r.tenant(ctx, tenant)
+	if err != nil {
+		return nil, err
 	}
 	free, err := r.hold(ctx, n, ids)
-	if err != nil || len(free) == 0 {
-		return err
+	if err != nil {
+		return nil, err
 	}
-	const of = ` WHERE d.tenant_id = ? AND d.kind = ? AND d.record_id IN (?)
-		AND NOT EXISTS (SELECT 1 FROM {table} AS t WHERE t.tenant_id = d.tenant_id AND t.id = d.record_id AND `
-	for _, text := range []string{
-		"DELETE FROM crm_due AS d" + of + sameOwnershipSQL + ")",
-		"UPDATE crm_due AS d SET due_at = NULL, rule_id = 0, stamp = ''" + of + goodSQL + ")",
+	const (
+		of   = " WHERE d.tenant_id = ? AND d.kind = ? AND d.record_id IN (?) AND NOT EXISTS (SELECT 1 FROM {table} AS t WHERE t.tenant_id = d.tenant_id AND t.id = d.record_id"
+		done = ") RETURNING record_id"
+	)
+	for _, x := range []struct {
+		text string
+		of   []int64
+	}{
+		{"DELETE FROM crm_due AS d" + of + done, ids},
+		{"DELETE FROM crm_due AS d" + of + " AND " + sameOwnershipSQL + done, free},
+		{"UPDATE crm_due AS d SET due_at = NULL, rule_id = 0, stamp = ''" + of + " AND " + goodSQL + done, free},
 	} {
-		if _, err := r.exec(ctx, strings.ReplaceAll(text, "{table}", r.table), n, string(r.kind), bun.List(free)); err != nil {
-			return err
+		var some []int64
+		if len(x.of) == 0 {
+			continue
 		}
+		if err := r.raw(strings.ReplaceAll(x.text, "{table}", r.table), n, string(r.kind), bun.List(x.of)).Scan(ctx, &some); err != nil {
+			return nil, err
+		}
+		cleaned = append(cleaned, some...)
 	}
-	return nil
+	slices.Sort(cleaned)
+	return cleaned, nil
 }

@@ -24,3 +24,7 @@ CREATE TABLE crm_due (
 -- what is due next: of an owner, and of all
 CREATE INDEX crm_ix_due_owner ON crm_due (tenant_id, kind, owner_id, due_at, record_id) WHERE due_at IS NOT NULL;
 CREATE INDEX crm_ix_due_at ON crm_due (tenant_id, kind, due_at, record_id) WHERE due_at IS NOT NULL;
+-- what the run puts beside what the rules of a pool name: it has all that the run reads of a note
+CREATE INDEX crm_ix_due_pool ON crm_due (tenant_id, kind, pool_id, record_id) INCLUDE (seq, stamp, next_at, due_at);
+-- what is kept only for what was told: it goes with the ownership
+CREATE INDEX crm_ix_due_told ON crm_due (tenant_id, kind, record_id) WHERE due_at IS NULL;
