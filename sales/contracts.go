@@ -123,10 +123,7 @@ func (s *Contracts) Get(ctx context.Context, a kernel.Actor, id ContractID) (*Co
 func (s *Contracts) List(ctx context.Context, a kernel.Actor, f ContractFilter, p kernel.Page) (kernel.List[*Contract], error) {
 	const op = "sales.Contracts.List"
 	w, err := p.Open("contracts", 1)
-	err = kernel.FirstError(err, f.SignedFrom.Check("signed_from"), f.SignedTo.Check("signed_to"))
-	if err == nil && len(f.Owners) > mostFilterValues {
-		err = kernel.Invalidf("owners", kernel.TooMany, "at most %d", mostFilterValues)
-	}
+	err = kernel.FirstError(err, f.SignedFrom.Check("signed_from"), f.SignedTo.Check("signed_to"), checkOwners(f.Owners), checkCount("statuses", len(f.Statuses)))
 	if err != nil {
 		return kernel.List[*Contract]{}, kernel.Wrap(op, err)
 	}

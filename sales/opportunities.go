@@ -185,8 +185,9 @@ func (s *Opportunities) List(ctx context.Context, a kernel.Actor, f OpportunityF
 }
 
 func (f OpportunityFilter) check() error {
-	if len(f.Owners) > mostFilterValues || len(f.Pipelines) > mostFilterValues || len(f.Stages) > mostFilterValues {
-		return kernel.Invalidf("filter", kernel.TooMany, "at most %d values of a field", mostFilterValues)
+	err := kernel.FirstError(checkOwners(f.Owners), checkCount("pipelines", len(f.Pipelines)), checkCount("stages", len(f.Stages)), checkCount("statuses", len(f.Statuses)))
+	if err != nil {
+		return err
 	}
 	for _, s := range f.Statuses {
 		if err := kernel.OneOf("statuses", s, Open, Won, Lost); err != nil {

@@ -149,12 +149,29 @@ func (s *Products) List(ctx context.Context, a kernel.Actor, f ProductFilter, p 
 
 const mostFilterValues = 500
 
-func (f ProductFilter) check() error {
-	if len(f.Categories) > mostFilterValues {
-		return kernel.Invalidf("categories", kernel.TooMany, "at most %d", mostFilterValues)
+func checkCount(field string, n int) error {
+	if n > mostFilterValues {
+		return kernel.Invalidf(field, kernel.TooMany, "at most %d", mostFilterValues)
 	}
-	if len(f.Types) > mostFilterValues {
-		return kernel.Invalidf("types", kernel.TooMany, "at most %d", mostFilterValues)
+	return nil
+}
+
+// checkOwners refuses what no user is called before it is looked for.
+func checkOwners(users []kernel.UserID) error {
+	if err := checkCount("owners", len(users)); err != nil {
+		return err
+	}
+	for i, user := range users {
+		if err := kernel.CheckLine("owners", string(user), 200); err != nil {
+			return kernel.At(i, err)
+		}
+	}
+	return nil
+}
+
+func (f ProductFilter) check() error {
+	if err := kernel.FirstError(checkCount("categories", len(f.Categories)), checkCount("types", len(f.Types))); err != nil {
+		return err
 	}
 	for _, t := range f.Types {
 		if err := kernel.OneOf("types", t, TypeProduct, TypeService); err != nil {

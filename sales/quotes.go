@@ -126,10 +126,7 @@ func (s *Quotes) Get(ctx context.Context, a kernel.Actor, id QuoteID) (*Quote, e
 func (s *Quotes) List(ctx context.Context, a kernel.Actor, f QuoteFilter, p kernel.Page) (kernel.List[*Quote], error) {
 	const op = "sales.Quotes.List"
 	w, err := p.Open("quotes", 1)
-	if err == nil && len(f.Owners) > mostFilterValues {
-		err = kernel.Invalidf("owners", kernel.TooMany, "at most %d", mostFilterValues)
-	}
-	if err != nil {
+	if err = kernel.FirstError(err, checkOwners(f.Owners), checkCount("statuses", len(f.Statuses))); err != nil {
 		return kernel.List[*Quote]{}, kernel.Wrap(op, err)
 	}
 	return kernel.Ask(ctx, &s.core, a, op, kernel.SalesRead, func(ctx context.Context, c *kernel.Call[Tx]) (kernel.List[*Quote], error) {
