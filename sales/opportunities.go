@@ -185,7 +185,8 @@ func (s *Opportunities) List(ctx context.Context, a kernel.Actor, f OpportunityF
 }
 
 func (f OpportunityFilter) check() error {
-	err := kernel.FirstError(checkOwners(f.Owners), checkCount("pipelines", len(f.Pipelines)), checkCount("stages", len(f.Stages)), checkCount("statuses", len(f.Statuses)))
+	err := kernel.FirstError(checkOwners(f.Owners), checkCount("pipelines", len(f.Pipelines)), checkCount("stages", len(f.Stages)),
+		checkCount("statuses", len(f.Statuses)))
 	if err != nil {
 		return err
 	}
