@@ -10,6 +10,7 @@ import (
 	"github.com/openseas/crm/customer"
 	"github.com/openseas/crm/kernel"
 	"github.com/openseas/crm/pool"
+	"github.com/openseas/crm/sales"
 	"github.com/openseas/crm/storage"
 	"github.com/openseas/crm/team"
 )
@@ -87,6 +88,8 @@ type Options struct {
 	// itself counts at once; what a claim depends on is asked of the database every time. Defaults to 5 seconds; negative
 	// keeps nothing.
 	KeepRights time.Duration
+	// Sales is how quotes are made: rounding, approval, numbers. The zero value suits an office in China.
+	Sales sales.Options
 }
 
 // CRM has one field per module. It is safe for many goroutines, except one that In returned, which is as safe as the
@@ -95,6 +98,7 @@ type CRM struct {
 	Team      *team.Service
 	Customers *customer.Service
 	Pool      *pool.Service[customer.ID]
+	Sales     *sales.Service
 	HandOver  *HandOver // when a member leaves
 
 	store storage.Store
@@ -124,6 +128,9 @@ func New(ctx context.Context, store storage.Store, opts *Options) (*CRM, error) 
 	case o.KeepRights > longestRights:
 		return nil, fmt.Errorf("crm: KeepRights is at most %v: a dismissed member must not act for longer", longestRights)
 	}
+	if err := o.Sales.Check(); err != nil {
+		return nil, fmt.Errorf("crm: Sales: %w", err)
+	}
 	if err := store.Check(ctx); err != nil {
 		return nil, fmt.Errorf("crm: %w", err)
 	}
@@ -151,6 +158,9 @@ func wire(s storage.Store, o Options, cache *team.Cache) *CRM {
 		Pool: pool.NewService[customer.ID](pool.Customers, kernel.Service[pool.Tx]{
 			Unit: unit(s, func(tx storage.Tx) pool.Tx { return tx }), Authority: authority, Clock: o.Clock,
 		}),
+		Sales: sales.NewService(kernel.Service[sales.Tx]{
+			Unit: unit(s, func(tx storage.Tx) sales.Tx { return tx }), Authority: authority, Clock: o.Clock,
+		}, o.Sales),
 	}
 	c.HandOver = &HandOver{
 		c.core, c.Team.Members,

@@ -84,16 +84,23 @@ func recordDeal(ctx context.Context, c *kernel.Call[Tx], cur *Customer, d Deal) 
 	if err := c.Tx.Customers().PutFacts(ctx, c.Actor.Tenant, facts); err != nil {
 		return err
 	}
-	next := *cur
-	next.Stage, next.LostReason = Won, ""
-	if err := save(ctx, c, "customer.won", cur, &next); err != nil {
+	if err := Win(ctx, c, cur); err != nil {
 		return err
 	}
 	touched, err := c.Tx.Customers().Touch(ctx, c.Actor.Tenant, kernel.Scope{All: true}, cur.ID, 1)
 	if err != nil {
 		return err
 	}
-	if err := c.Record(ctx, kernel.Change{Subject: cur.Ref(), Seq: touched.Seq, Ref: cur.Ref(), Type: "order.recorded", After: d}); err != nil {
+	return c.Record(ctx, kernel.Change{Subject: cur.Ref(), Seq: touched.Seq, Ref: cur.Ref(), Type: "order.recorded", After: d})
+}
+
+// Win makes a customer won that the transaction has just locked, and frees its place under the owner's cap (rules.md, Stage
+// and places); one that is won already stays as it is. It is for modules in which the first order or contract happens, and
+// writes the customer's next event: nothing else may have written one since the lock.
+func Win(ctx context.Context, c *kernel.Call[Tx], cur *Customer) error {
+	next := *cur
+	next.Stage, next.LostReason = Won, ""
+	if err := save(ctx, c, "customer.won", cur, &next); err != nil {
 		return err
 	}
 	return movePlace(ctx, c, cur, &next)

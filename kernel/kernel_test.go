@@ -162,7 +162,9 @@ func TestScopesSeeWhatTheyName(t *testing.T) {
 }
 
 func TestWhatConcernsTheWholeTenantNeedsAScopeOfAll(t *testing.T) {
-	for _, p := range []kernel.Permission{kernel.PoolManage, kernel.PoolRecycle, kernel.TeamManage, kernel.AuditRead} {
+	for _, p := range []kernel.Permission{
+		kernel.PoolManage, kernel.PoolRecycle, kernel.TeamManage, kernel.AuditRead, kernel.ProductManage, kernel.PipelineManage,
+	} {
 		for name, short := range map[string]kernel.Scope{
 			"nothing": {}, "owners": {Owners: []kernel.UserID{"li"}}, "regions": {Regions: []string{"33"}}, "pools": {Pools: []int64{7}},
 		} {

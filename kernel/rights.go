@@ -27,6 +27,14 @@ const (
 	PoolOverrideCap   Permission = "pool.override_cap"  // above a member's cap, on the log
 	PoolManage        Permission = "pool.manage"        // pools, members, rules, settings
 	PoolRecycle       Permission = "pool.recycle"       // run the rules
+	SalesRead         Permission = "sales.read"         // products and prices, and what is sold to the customers within the scope
+	ProductManage     Permission = "product.manage"     // products, their categories and price lists
+	PipelineManage    Permission = "pipeline.manage"    // pipelines and their stages
+	OpportunityWrite  Permission = "opportunity.write"  // opportunities
+	QuoteWrite        Permission = "quote.write"        // quotes
+	QuoteApprove      Permission = "quote.approve"      // say yes to a quote that needs a second person
+	ContractWrite     Permission = "contract.write"     // contracts, their plans and signatures
+	ContractApprove   Permission = "contract.approve"   // approve contracts, and take approval back
 	TeamRead          Permission = "team.read"          // the directory of members and departments
 	TeamManage        Permission = "team.manage"        // members, departments, roles
 	AuditRead         Permission = "audit.read"         // audit trail, events, operation log of everybody
@@ -61,8 +69,9 @@ type Rights struct {
 }
 
 // Scope is where the actor may use the permission; without it the error is denied, with the permission as its field. Pools
-// with their rules, the directory and the trail have no owner to whose records one could be limited, so their permissions
-// count only from a scope of all: who might manage "its own" members or pools could make itself an administrator.
+// with their rules, the directory, the trail, products and pipelines have no owner to whose records one could be limited, so
+// their permissions count only from a scope of all: who might manage "its own" members or pools could make itself an
+// administrator.
 func (r Rights) Scope(p Permission) (Scope, error) {
 	if r.System {
 		return Scope{All: true}, nil
@@ -71,7 +80,7 @@ func (r Rights) Scope(p Permission) (Scope, error) {
 	switch {
 	case !ok:
 		return Scope{}, &Error{Code: ErrDenied, Field: string(p)}
-	case !scope.All && slices.Contains([]Permission{PoolManage, PoolRecycle, TeamManage, AuditRead}, p):
+	case !scope.All && slices.Contains([]Permission{PoolManage, PoolRecycle, TeamManage, AuditRead, ProductManage, PipelineManage}, p):
 		return Scope{}, &Error{Code: ErrDenied, Field: string(p), Err: errors.New("only a role that reaches all grants it")}
 	}
 	return scope, nil

@@ -15,6 +15,7 @@ import (
 	"github.com/openseas/crm/customer"
 	"github.com/openseas/crm/kernel"
 	"github.com/openseas/crm/pool"
+	"github.com/openseas/crm/sales"
 	"github.com/openseas/crm/team"
 )
 
@@ -29,6 +30,7 @@ type Conn interface {
 type Tx interface {
 	customer.Tx
 	pool.Tx
+	sales.Tx
 	team.Tx
 	Verify() VerifyRepository
 }

@@ -41,6 +41,14 @@ const (
 	PoolOverrideCap   = kernel.PoolOverrideCap
 	PoolManage        = kernel.PoolManage
 	PoolRecycle       = kernel.PoolRecycle
+	SalesRead         = kernel.SalesRead
+	ProductManage     = kernel.ProductManage
+	PipelineManage    = kernel.PipelineManage
+	OpportunityWrite  = kernel.OpportunityWrite
+	QuoteWrite        = kernel.QuoteWrite
+	QuoteApprove      = kernel.QuoteApprove
+	ContractWrite     = kernel.ContractWrite
+	ContractApprove   = kernel.ContractApprove
 	TeamRead          = kernel.TeamRead
 	TeamManage        = kernel.TeamManage
 	AuditRead         = kernel.AuditRead
@@ -52,7 +60,9 @@ const (
 func Permissions() []Permission {
 	return []Permission{
 		CustomerRead, CustomerCreate, CustomerUpdate, CustomerDelete, CustomerBlacklist, CustomerSync, TagManage, InteractionWrite,
-		PoolClaim, PoolRelease, PoolAssign, PoolOverrideCap, PoolManage, PoolRecycle, TeamRead, TeamManage, AuditRead, PIIReveal, Export,
+		PoolClaim, PoolRelease, PoolAssign, PoolOverrideCap, PoolManage, PoolRecycle,
+		SalesRead, ProductManage, PipelineManage, OpportunityWrite, QuoteWrite, QuoteApprove,
+		ContractWrite, ContractApprove, TeamRead, TeamManage, AuditRead, PIIReveal, Export,
 	}
 }
 
@@ -85,15 +95,18 @@ func (r *Role) Ref() kernel.Ref { return kernel.Ref{Kind: RoleKind, ID: int64(r.
 
 // builtin is a function and not a variable, so that nobody can change it; later versions may add permissions to it.
 func builtin() []Role {
-	sells := []kernel.Permission{CustomerRead, CustomerCreate, CustomerUpdate, InteractionWrite, PoolClaim, PoolRelease, TeamRead}
-	leads := append(slices.Clone(sells), CustomerDelete, CustomerBlacklist, PoolAssign, TagManage)
+	sells := []kernel.Permission{
+		CustomerRead, CustomerCreate, CustomerUpdate, InteractionWrite, PoolClaim, PoolRelease,
+		SalesRead, OpportunityWrite, QuoteWrite, ContractWrite, TeamRead,
+	}
+	leads := append(slices.Clone(sells), CustomerDelete, CustomerBlacklist, PoolAssign, QuoteApprove, ContractApprove, TagManage)
 	return []Role{
 		{Name: Seller, Reach: ReachOwn, Permissions: sells},
 		{Name: Head, Reach: ReachTree, Permissions: leads},
 		{Name: PoolAdmin, Reach: ReachAll, Permissions: append(slices.Clone(leads), PoolOverrideCap, PoolManage, PoolRecycle)},
-		{Name: Agent, Reach: ReachAll, Permissions: []kernel.Permission{CustomerRead, InteractionWrite, TeamRead}},
-		{Name: Marketer, Reach: ReachAll, Permissions: []kernel.Permission{CustomerRead, TagManage, TeamRead}},
-		{Name: Auditor, Reach: ReachAll, Permissions: []kernel.Permission{CustomerRead, TeamRead, AuditRead, Export}},
+		{Name: Agent, Reach: ReachAll, Permissions: []kernel.Permission{CustomerRead, InteractionWrite, SalesRead, TeamRead}},
+		{Name: Marketer, Reach: ReachAll, Permissions: []kernel.Permission{CustomerRead, TagManage, SalesRead, TeamRead}},
+		{Name: Auditor, Reach: ReachAll, Permissions: []kernel.Permission{CustomerRead, SalesRead, TeamRead, AuditRead, Export}},
 		{Name: Admin, Reach: ReachAll, Permissions: Permissions()},
 	}
 }

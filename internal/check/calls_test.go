@@ -3,6 +3,7 @@ package check
 import (
 	"context"
 	"fmt"
+	"maps"
 	"reflect"
 	"strings"
 	"testing"
@@ -15,6 +16,7 @@ import (
 	"github.com/openseas/crm/customer"
 	"github.com/openseas/crm/kernel"
 	"github.com/openseas/crm/pool"
+	"github.com/openseas/crm/sales"
 	"github.com/openseas/crm/team"
 	"github.com/openseas/crm/team/calendar"
 )
@@ -99,6 +101,15 @@ func (x lived) numbers() map[reflect.Type]int64 {
 		reflect.TypeFor[team.CalendarID]():        int64(x.calendar),
 		reflect.TypeFor[team.MemberID]():          int64(x.member),
 		reflect.TypeFor[team.RoleID]():            int64(x.role),
+		reflect.TypeFor[sales.CategoryID]():       int64(x.offer.category),
+		reflect.TypeFor[sales.ProductID]():        int64(x.offer.product),
+		reflect.TypeFor[sales.PriceListID]():      int64(x.offer.list),
+		reflect.TypeFor[sales.PipelineID]():       int64(x.offer.pipeline),
+		reflect.TypeFor[sales.StageID]():          int64(x.offer.stage),
+		reflect.TypeFor[sales.OpportunityID]():    int64(x.offer.opportunity),
+		reflect.TypeFor[sales.QuoteID]():          int64(x.offer.quote),
+		reflect.TypeFor[sales.ContractID]():       int64(x.offer.contract),
+		reflect.TypeFor[sales.PlanID]():           int64(x.offer.plan),
 	}
 }
 
@@ -189,6 +200,7 @@ func (x lived) makers() map[reflect.Type]func() any {
 		func() any { return true },
 		func() any { return 1 },
 	}
+	list = append(list, x.salesMakers()...)
 	makers := map[reflect.Type]func() any{}
 	for _, maker := range list {
 		makers[reflect.TypeOf(maker())] = maker
@@ -217,7 +229,7 @@ func (x lived) special() map[string]func() any {
 	rules := func() any {
 		return []pool.Rule{{PoolID: x.pool, Name: "another", Condition: "owned_days > 200", Action: pool.Release}}
 	}
-	return map[string]func() any{
+	special := map[string]func() any{
 		"Customers.Create#0":              func() any { return &customer.Customer{Name: "x"} },
 		"Customers.CreateMany#0":          func() any { return []*customer.Customer{{Name: "x"}} },
 		"Customers.Sync#0":                func() any { return []*customer.Customer{{Name: "x", ExternalSystem: "erp", ExternalID: "1"}} },
@@ -259,6 +271,8 @@ func (x lived) special() map[string]func() any {
 			return &customer.Interaction{CustomerID: x.busy, Type: customer.Call, Subject: "x", Staff: "li", Followup: true}
 		},
 	}
+	maps.Copy(special, x.salesSpecial())
+	return special
 }
 
 // eventArgument are arguments that name an event by a plain number.

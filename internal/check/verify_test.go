@@ -31,6 +31,7 @@ type lived struct {
 	tag                                           customer.TagID
 	task                                          customer.TaskID
 	territory                                     pool.TerritoryID
+	offer                                         offered
 	pool, private                                 pool.ID
 	rule                                          pool.RuleID
 	calendar                                      team.CalendarID
@@ -68,6 +69,8 @@ func (h *house) live() (x lived) {
 	ok(h.Pool.Release(ctx, li, x.lost, nil))
 	ok(h.Pool.Claim(ctx, wang, x.claimed))
 	ok(h.Pool.Lock(ctx, li, x.locked, h.now().Add(day), "contract"))
+	x.offer = h.offer(boss, li.User, x.busy, x.contact, "x")
+	x.offer.documentsOf(h, boss, li.User, x.won, 0, "y")
 	gone, err := h.Customers.Get(ctx, li, x.gone)
 	ok(err)
 	ok(h.Customers.Delete(ctx, boss, gone.ID, gone.Version))
@@ -247,9 +250,16 @@ func corruptions(x lived) map[string][]corruption {
 		"interactions":     {{"UPDATE crm_customer_facts SET interactions = 1 WHERE customer_id = {busy}", map[string]int{"interactions": 1}}},
 		"last_interaction": {{"UPDATE crm_customer_facts SET last_interaction_at = NULL WHERE customer_id = {busy}", map[string]int{"last_interaction": 1}}},
 		"orders":           {{"UPDATE crm_customer_facts SET orders = 3 WHERE customer_id = {won}", map[string]int{"orders": 1}}},
-		"first_order":      {{"UPDATE crm_customer_facts SET first_order_at = last_order_at WHERE customer_id = {won}", map[string]int{"first_order": 1}}},
-		"last_order":       {{"UPDATE crm_customer_facts SET last_order_at = first_order_at WHERE customer_id = {won}", map[string]int{"last_order": 1}}},
-		"first_followup":   {{"UPDATE crm_customers SET first_followup_at = last_followup_at WHERE id = {busy}", map[string]int{"first_followup": 1}}},
+		"opportunities": {
+			{"UPDATE crm_customer_facts SET open_opportunities = 0 WHERE customer_id = {busy}", map[string]int{"opportunities": 1}},
+			{"UPDATE crm_opportunities SET status = 'lost' WHERE customer_id = {busy}", map[string]int{"opportunities": 1}},
+		},
+		"contracts":      {{"UPDATE crm_contracts SET status = 3 WHERE customer_id = {busy}", map[string]int{"contracts": 1}}},
+		"stage_log":      {{"UPDATE crm_opportunities SET stage_id = (SELECT max(id) FROM crm_stages) WHERE customer_id = {busy}", map[string]int{"stage_log": 1}}},
+		"unique_number":  {{"DROP INDEX crm_uq_quotes_number; UPDATE crm_quotes SET number = 'x'", map[string]int{"unique_number": 2}}, {"DROP INDEX crm_uq_contracts_number; UPDATE crm_contracts SET number = 'x'", map[string]int{"unique_number": 2}}},
+		"first_order":    {{"UPDATE crm_customer_facts SET first_order_at = last_order_at WHERE customer_id = {won}", map[string]int{"first_order": 1}}},
+		"last_order":     {{"UPDATE crm_customer_facts SET last_order_at = first_order_at WHERE customer_id = {won}", map[string]int{"last_order": 1}}},
+		"first_followup": {{"UPDATE crm_customers SET first_followup_at = last_followup_at WHERE id = {busy}", map[string]int{"first_followup": 1}}},
 		"last_followup": {
 			{"UPDATE crm_customers SET last_followup_at = first_followup_at WHERE id = {busy}", map[string]int{"last_followup": 1}},
 			{"UPDATE crm_customers SET last_followup_at = NULL, first_followup_at = NULL WHERE id = {busy}", map[string]int{"first_followup": 1, "last_followup": 1}},
@@ -273,6 +283,16 @@ func corruptions(x lived) map[string][]corruption {
 			{"UPDATE crm_interactions SET customer_id = 999999", map[string]int{"orphan": 2, "interactions": 1, "last_interaction": 1}},
 			{"UPDATE crm_interactions SET contact_id = 999999", map[string]int{"orphan": 2}},
 			{"UPDATE crm_tasks SET customer_id = 999999 WHERE id = {task}", map[string]int{"orphan": 1}},
+			{"UPDATE crm_product_categories SET parent_id = 999999", map[string]int{"orphan": 1}},
+			{"UPDATE crm_products SET category_id = 999999", map[string]int{"orphan": 1}},
+			{"UPDATE crm_opportunities SET customer_id = 999999 WHERE customer_id = {busy}", map[string]int{"orphan": 1, "opportunities": 1}},
+			{"UPDATE crm_opportunities SET stage_id = 999999 WHERE customer_id = {busy}", map[string]int{"orphan": 1, "stage_log": 1}},
+			{"UPDATE crm_quotes SET customer_id = 999999 WHERE customer_id = {busy}", map[string]int{"orphan": 1}},
+			{"UPDATE crm_quotes SET opportunity_id = 999999 WHERE customer_id = {busy}", map[string]int{"orphan": 1}},
+			{"UPDATE crm_contracts SET customer_id = 999999 WHERE customer_id = {busy}", map[string]int{"orphan": 1}},
+			{"UPDATE crm_contracts SET opportunity_id = 999999 WHERE customer_id = {busy}", map[string]int{"orphan": 1}},
+			{"UPDATE crm_contracts SET quote_id = 999999 WHERE customer_id = {busy}", map[string]int{"orphan": 1}},
+			{"UPDATE crm_plans SET contract_id = 999999", map[string]int{"orphan": 2}},
 			{"UPDATE crm_orders SET customer_id = 999999", map[string]int{"orphan": 2, "orders": 1, "first_order": 1, "last_order": 1}},
 		},
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/openseas/crm/customer"
 	"github.com/openseas/crm/kernel"
 	"github.com/openseas/crm/pool"
+	"github.com/openseas/crm/sales"
 	"github.com/openseas/crm/team"
 )
 
@@ -31,6 +32,15 @@ var tablesOfIDs = map[reflect.Type]string{
 	reflect.TypeFor[customer.PoolID]():        "crm_pools",
 	reflect.TypeFor[team.DepartmentID]():      "crm_departments",
 	reflect.TypeFor[team.CalendarID]():        "crm_calendars",
+	reflect.TypeFor[sales.CategoryID]():       "crm_product_categories",
+	reflect.TypeFor[sales.ProductID]():        "crm_products",
+	reflect.TypeFor[sales.PriceListID]():      "crm_price_lists",
+	reflect.TypeFor[sales.PipelineID]():       "crm_pipelines",
+	reflect.TypeFor[sales.StageID]():          "crm_stages",
+	reflect.TypeFor[sales.OpportunityID]():    "crm_opportunities",
+	reflect.TypeFor[sales.QuoteID]():          "crm_quotes",
+	reflect.TypeFor[sales.ContractID]():       "crm_contracts",
+	reflect.TypeFor[sales.PlanID]():           "crm_plans",
 }
 
 // notWalked ends what the walk walks on.

@@ -99,6 +99,7 @@ func (b *bundle) fill(by crm.Actor) {
 	require.NoError(b.t, b.Pool.UseDefaults(ctx, by, c.PoolID))
 	_, err = b.Pool.Warn(ctx, by, &pool.WarnOptions{Horizon: 30 * day})
 	require.NoError(b.t, err)
+	b.fillSales(by, c.ID, "a1")
 }
 
 func (b *bundle) tenantNumber(key crm.TenantID) int {

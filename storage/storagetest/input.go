@@ -10,6 +10,7 @@ import (
 	"github.com/openseas/crm/customer"
 	"github.com/openseas/crm/kernel"
 	"github.com/openseas/crm/pool"
+	"github.com/openseas/crm/sales"
 	"github.com/openseas/crm/team"
 )
 
@@ -40,6 +41,16 @@ func testTexts(t *testing.T, open Open) {
 			requireError(t, list(pool.PrivateFilter{Stages: []customer.Stage{customer.Won, zero}}), crm.ErrInvalid, kernel.Unknown, "stages")
 			require.NoError(t, list(pool.PrivateFilter{Owners: []kernel.UserID{"nobody"}, Levels: []customer.Level{customer.LevelD}, Stages: []customer.Stage{customer.Lost}}))
 		}
+	})
+	t.Run("what no user is called owns no opportunity, quote or contract, and is refused before it is looked for", func(t *testing.T) {
+		b := setup(t, open)
+		owners := []kernel.UserID{"li", "a\x00b"}
+		_, err := b.Sales.Opportunities.List(t.Context(), boss, sales.OpportunityFilter{Owners: owners}, crm.Page{})
+		requireError(t, err, crm.ErrInvalid, kernel.BadText, "owners")
+		_, err = b.Sales.Quotes.List(t.Context(), boss, sales.QuoteFilter{Owners: owners}, crm.Page{})
+		requireError(t, err, crm.ErrInvalid, kernel.BadText, "owners")
+		_, err = b.Sales.Contracts.List(t.Context(), boss, sales.ContractFilter{Owners: owners}, crm.Page{})
+		requireError(t, err, crm.ErrInvalid, kernel.BadText, "owners")
 	})
 	t.Run("an error about a long text is short", func(t *testing.T) {
 		b := setup(t, open)

@@ -9,6 +9,7 @@ import (
 	"github.com/openseas/crm"
 	"github.com/openseas/crm/customer"
 	"github.com/openseas/crm/pool"
+	"github.com/openseas/crm/sales"
 	"github.com/openseas/crm/team"
 )
 
@@ -45,6 +46,49 @@ func testMigrate(t *testing.T, open Open) {
 		require.Equal(t, 2, b.count("SELECT count(*) FROM crm_customers"), "the lock is gone, its customer is not")
 		require.NoError(t, b.store.Migrate(t.Context()))
 		require.False(t, b.get(ids[0]).IsLocked(b.now()))
+	})
+	t.Run("0014: contracts go and come, quotes stay", func(t *testing.T) {
+		b := setup(t, open)
+		of := b.create(1, "li")[0]
+		b.fillSales(boss, of, "li")
+		require.NoError(t, b.store.MigrateDown(t.Context(), 13))
+		require.NoError(t, b.store.Migrate(t.Context()))
+		b.CRM = b.open(nil)
+		require.Equal(t, 1, b.count("SELECT count(*) FROM crm_quotes"))
+		b.signed(of)
+	})
+	t.Run("0013: quotes go and come, opportunities stay", func(t *testing.T) {
+		b := setup(t, open)
+		of := b.create(1, "li")[0]
+		b.fillSales(boss, of, "li")
+		require.NoError(t, b.store.MigrateDown(t.Context(), 12))
+		require.NoError(t, b.store.Migrate(t.Context()))
+		b.CRM = b.open(nil)
+		require.Len(t, b.opportunities(boss, sales.OpportunityFilter{}), 1)
+		b.quote(li, of, nil)
+	})
+	t.Run("0012: opportunities go and come, customers and products stay", func(t *testing.T) {
+		b := setup(t, open)
+		b.fillSales(boss, b.create(1, "li")[0], "li")
+		require.NoError(t, b.store.MigrateDown(t.Context(), 11))
+		require.Equal(t, 1, b.count("SELECT count(*) FROM crm_customers"))
+		require.NoError(t, b.store.Migrate(t.Context()))
+		b.CRM = b.open(nil)
+		require.Equal(t, []string{"x"}, b.products(sales.ProductFilter{}))
+		b.pipeline()
+		b.opportunity(li, b.create(1, "li")[0], "1")
+	})
+	t.Run("0011: products and prices go and come, customers stay", func(t *testing.T) {
+		b := setup(t, open)
+		ids := b.create(2, "li")
+		b.fillSales(boss, ids[0], "li")
+		require.NoError(t, b.store.MigrateDown(t.Context(), 10))
+		require.Equal(t, 2, b.count("SELECT count(*) FROM crm_customers"))
+		require.NoError(t, b.store.Migrate(t.Context()))
+		b.CRM = b.open(nil)
+		require.EqualValues(t, "li", b.owner(ids[0]))
+		require.Empty(t, b.products(sales.ProductFilter{}))
+		b.product("x", "1", 0)
 	})
 	t.Run("0005: the trail of before stays as it is, and from now on refuses to be replaced or emptied", func(t *testing.T) {
 		b := setup(t, open)

@@ -188,3 +188,33 @@ func asJSON(v any) (nullText, error) {
 func isDriverBad(err error) bool {
 	return errors.Is(err, driver.ErrBadConn) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }
+
+// numbers is a column of a short list of ids, as JSON.
+type numbers []int64
+
+func numbersOf[I ~int64](ids []I) numbers {
+	all := make(numbers, len(ids))
+	for i, id := range ids {
+		all[i] = int64(id)
+	}
+	return all
+}
+
+// AppendQuery writes the list.
+func (l numbers) AppendQuery(gen schema.QueryGen, b []byte) ([]byte, error) {
+	text, err := json.Marshal([]int64(l))
+	if err != nil {
+		return nil, err
+	}
+	return gen.Dialect().AppendString(b, string(text)), nil
+}
+
+// Scan reads the list.
+func (l *numbers) Scan(src any) error {
+	var text nullText
+	if err := text.Scan(src); err != nil {
+		return err
+	}
+	*l = nil
+	return json.Unmarshal([]byte(text), (*[]int64)(l))
+}

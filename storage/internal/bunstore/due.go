@@ -118,8 +118,8 @@ func (r *dues) Near(ctx context.Context, s pool.Sweep, until time.Time, stamp st
 		}
 		name := "rule" + strconv.Itoa(len(arms))
 		args[name] = schema.SafeQuery(c.SQL, c.Args)
-		arms = append(arms, "SELECT t.id, t.seq, NULL, 0 FROM "+from+` WHERE t.tenant_id = ?tenant AND t.pool_id = ?pool AND t.owner_id IS NOT NULL AND t.deleted_at IS NULL
-			AND (t.lock_until IS NULL OR t.lock_until <= ?until) AND (?`+name+") AND "+owner+" IN ("+membersSQL+") AND t.id > ?after")
+		arms = append(arms, "SELECT t.id, t.seq, NULL, 0 FROM "+from+` WHERE t.tenant_id = ?tenant AND t.pool_id = ?pool AND t.owner_id IS NOT NULL
+			AND t.deleted_at IS NULL AND (t.lock_until IS NULL OR t.lock_until <= ?until) AND (?`+name+") AND "+owner+" IN ("+membersSQL+") AND t.id > ?after")
 	}
 	var rows []struct {
 		ID    int64
@@ -273,7 +273,8 @@ func (r *dues) Wipe(ctx context.Context, tenant kernel.TenantID, ids ...int64) (
 		return nil, err
 	}
 	const (
-		of   = " WHERE d.tenant_id = ? AND d.kind = ? AND d.record_id IN (?) AND NOT EXISTS (SELECT 1 FROM {table} AS t WHERE t.tenant_id = d.tenant_id AND t.id = d.record_id"
+		of = " WHERE d.tenant_id = ? AND d.kind = ? AND d.record_id IN (?)" +
+			" AND NOT EXISTS (SELECT 1 FROM {table} AS t WHERE t.tenant_id = d.tenant_id AND t.id = d.record_id"
 		done = ") RETURNING record_id"
 	)
 	for _, x := range []struct {

@@ -84,6 +84,8 @@ func fieldOf(constraint string) string {
 	for index, field := range map[string]string{
 		"uq_customers_code": "code", "uq_customers_external": "external_id", "uq_contacts_phone": "phone", "uq_contacts_primary": "is_primary",
 		"uq_addresses_default": "is_default", "uq_tags_name": "name", "uq_orders_number": "number", "uq_members_user": "user",
+		"uq_product_categories_name": "name", "uq_products_code": "code", "uq_products_external": "external_id", "uq_price_lists_name": "name",
+		"uq_pipelines_name": "name", "uq_quotes_number": "number", "uq_quotes_revision": "revision", "uq_contracts_number": "number",
 		"uq_departments_key": "key", "uq_roles_name": "name", "uq_pools_name": "name", "uq_pool_rules_name": "name",
 		"uq_territories_name": "name",
 	} {

@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"time"
+
+	"github.com/uptrace/bun"
 
 	"github.com/openseas/crm/kernel"
 	"github.com/openseas/crm/pool"
@@ -102,25 +105,48 @@ func (t *tx) numbered(ctx context.Context, tenant int64, changes []kernel.Change
 	return all, nil
 }
 
-// raiseRows raises the seqs of subjects that have a row of their own, in the order of the ids, and returns the others.
+// raiseRows raises the seqs of subjects that have a row of their own, locked in the order of the ids, and returns the others.
 func (t *tx) raiseRows(ctx context.Context, tenant int64, subjects []kernel.Ref, count, last map[kernel.Ref]int64) (others []kernel.Ref, err error) {
+	rows := map[string][]kernel.Ref{}
 	for _, ref := range subjects {
-		table, owned := recordTables[pool.Kind(ref.Kind)]
-		if !owned {
+		if _, owned := recordTables[pool.Kind(ref.Kind)]; owned {
+			rows[ref.Kind] = append(rows[ref.Kind], ref)
+		} else {
 			others = append(others, ref)
-			continue
 		}
-		var seqs []int64
-		err := t.raw("UPDATE "+table+" SET seq = seq + ? WHERE tenant_id = ? AND id = ? RETURNING seq", count[ref], tenant, ref.ID).Scan(ctx, &seqs)
-		switch {
-		case err != nil:
-			return nil, err
-		case len(seqs) == 0:
-			return nil, kernel.ErrNotFound
+	}
+	for _, kind := range slices.Sorted(maps.Keys(rows)) {
+		for part := range slices.Chunk(rows[kind], t.batch()) {
+			if err := t.raiseRowsOf(ctx, tenant, recordTables[pool.Kind(kind)], part, count, last); err != nil {
+				return nil, err
+			}
 		}
-		last[ref] = seqs[0]
 	}
 	return others, nil
+}
+
+func (t *tx) raiseRowsOf(ctx context.Context, tenant int64, table string, refs []kernel.Ref, count, last map[kernel.Ref]int64) error {
+	ids, values := make([]int64, len(refs)), make(tuples, len(refs))
+	for i, ref := range refs {
+		ids[i], values[i] = ref.ID, tuple{ref.ID, count[ref]}
+	}
+	if t.pg && len(refs) > 1 { // one row is locked by its update
+		var locked []int64
+		err := t.raw("SELECT id FROM "+table+" WHERE tenant_id = ? AND id IN (?) ORDER BY id FOR NO KEY UPDATE", tenant, bun.List(ids)).Scan(ctx, &locked)
+		if err != nil {
+			return err
+		}
+	}
+	var seqs []struct{ ID, Seq int64 }
+	err := t.raw("UPDATE "+table+` AS t SET seq = t.seq + v.column2 FROM (VALUES ?) AS v
+		WHERE t.tenant_id = ? AND t.id = v.column1 RETURNING id, seq`, values, tenant).Scan(ctx, &seqs)
+	if err == nil && len(seqs) < len(refs) {
+		err = kernel.ErrNotFound
+	}
+	for _, s := range seqs {
+		last[kernel.Ref{Kind: refs[0].Kind, ID: s.ID}] = s.Seq
+	}
+	return err
 }
 
 func (t *tx) raiseSeqs(ctx context.Context, tenant int64, subjects []kernel.Ref, count, last map[kernel.Ref]int64) error {

@@ -20,6 +20,9 @@ var models = []any{
 	(*tenantRow)(nil), (*memberRow)(nil), (*departmentRow)(nil), (*roleRow)(nil), (*calendarRow)(nil), (*poolRow)(nil), (*poolMemberRow)(nil),
 	(*ruleRow)(nil), (*territoryRow)(nil), (*reasonRow)(nil), (*customerRow)(nil), (*factsRow)(nil), (*contactRow)(nil), (*addressRow)(nil), (*tagRow)(nil),
 	(*customerTagRow)(nil), (*interactionRow)(nil), (*taskRow)(nil), (*orderRow)(nil), (*operationRow)(nil), (*auditRow)(nil), (*eventRow)(nil), (*dueRow)(nil),
+	(*categoryRow)(nil), (*productRow)(nil), (*priceListRow)(nil), (*priceRow)(nil), (*pipelineRow)(nil), (*stageRow)(nil),
+	(*opportunityRow)(nil), (*stageMovedRow)(nil), (*quoteRow)(nil), (*quoteLineRow)(nil),
+	(*contractRow)(nil), (*contractLineRow)(nil), (*planRow)(nil),
 }
 
 // ownershipCols shadows customer.Ownership in every row that embeds an aggregate with an owner. Among embedded columns of

@@ -19,6 +19,7 @@ import (
 	"github.com/openseas/crm/customer"
 	"github.com/openseas/crm/kernel"
 	"github.com/openseas/crm/pool"
+	"github.com/openseas/crm/sales"
 	"github.com/openseas/crm/storage"
 	"github.com/openseas/crm/team"
 )
@@ -120,6 +121,14 @@ func (t *tx) Roles() team.RoleRepository                   { return (*roles)(t) 
 func (t *tx) Calendars() team.CalendarRepository           { return (*calendars)(t) }
 func (t *tx) Trail() team.TrailRepository                  { return (*trail)(t) }
 func (t *tx) Relay() team.RelayRepository                  { return (*relay)(t) }
+func (t *tx) Categories() sales.CategoryRepository         { return (*categories)(t) }
+func (t *tx) Products() sales.ProductRepository            { return (*products)(t) }
+func (t *tx) PriceLists() sales.PriceListRepository        { return (*priceLists)(t) }
+func (t *tx) Pipelines() sales.PipelineRepository          { return (*pipelines)(t) }
+func (t *tx) Opportunities() sales.OpportunityRepository   { return (*opportunities)(t) }
+func (t *tx) Quotes() sales.QuoteRepository                { return (*quotes)(t) }
+func (t *tx) Numbers() sales.NumberRepository              { return (*docNumbers)(t) }
+func (t *tx) Contracts() sales.ContractRepository          { return (*contracts)(t) }
 func (t *tx) Journal() kernel.Journal                      { return (*journal)(t) }
 func (t *tx) Requests() kernel.Requests                    { return (*requests)(t) }
 func (t *tx) Verify() storage.VerifyRepository             { return (*verify)(t) }

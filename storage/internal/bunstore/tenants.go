@@ -116,6 +116,20 @@ func (t *tx) forget(id kernel.TenantID) {
 // ofTenant is every table with rows of a tenant, those first that refer to others, and the columns that tell its rows
 // apart. A test walks the schema and finds what is missing here.
 var ofTenant = []struct{ table, key string }{
+	{"crm_plans", "id"},
+	{"crm_contract_lines", "contract_id, sort"},
+	{"crm_contracts", "id"},
+	{"crm_quote_lines", "quote_id, sort"},
+	{"crm_quotes", "id"},
+	{"crm_numbers", "kind, period"},
+	{"crm_opportunity_stages", "id"},
+	{"crm_opportunities", "id"},
+	{"crm_stages", "id"},
+	{"crm_pipelines", "id"},
+	{"crm_prices", "list_id, product_id, from_quantity"},
+	{"crm_price_lists", "id"},
+	{"crm_products", "id"},
+	{"crm_product_categories", "id"},
 	{"crm_requests", "request, op"},
 	{"crm_outbox", "id"},
 	{"crm_subjects", "kind, record_id"},
@@ -178,7 +192,7 @@ func (r *tenants) DropSome(ctx context.Context, id kernel.TenantID, atMost int) 
 // deleteSome deletes a number of the tenant's rows.
 func deleteSome(table, key string) string {
 	text := "DELETE FROM {table} WHERE tenant_id = ? AND ({key}) IN (SELECT {key} FROM {table} AS x WHERE x.tenant_id = ?"
-	if table == "crm_departments" { // which refer to each other
+	if table == "crm_departments" || table == "crm_product_categories" { // which refer to each other
 		text += " AND NOT EXISTS (SELECT 1 FROM {table} AS c WHERE c.tenant_id = x.tenant_id AND c.parent_id = x.id)"
 	}
 	return strings.NewReplacer("{table}", table, "{key}", key).Replace(text + " LIMIT ?)")

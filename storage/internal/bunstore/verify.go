@@ -47,7 +47,7 @@ func sections() (all []section) {
 			s.checks = forKind(s.checks, k, table)
 		}
 	}
-	return append(all, customerSections...)
+	return append(append(all, customerSections...), salesSections...)
 }
 
 // forKind writes kind and table of records into checks.

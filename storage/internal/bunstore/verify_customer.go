@@ -72,6 +72,10 @@ const (
 		WHERE i.tenant_id = ?tenant AND i.customer_id > ?from AND i.customer_id <= ?to AND i.deleted_at IS NULL GROUP BY i.customer_id`
 	recountOrders = `SELECT o.customer_id, count(*) AS n, min(o.ordered_at) AS first, max(o.ordered_at) AS last FROM crm_orders AS o
 		WHERE o.tenant_id = ?tenant AND o.customer_id > ?from AND o.customer_id <= ?to AND o.status <> 'cancelled' GROUP BY o.customer_id`
+	recountOpportunities = `SELECT o.customer_id, count(*) AS n FROM crm_opportunities AS o
+		WHERE o.tenant_id = ?tenant AND o.customer_id > ?from AND o.customer_id <= ?to AND o.status = 'open' AND o.deleted_at IS NULL GROUP BY o.customer_id`
+	recountContracts = `SELECT o.customer_id, count(*) AS n FROM crm_contracts AS o
+		WHERE o.tenant_id = ?tenant AND o.customer_id > ?from AND o.customer_id <= ?to AND o.status = 3 GROUP BY o.customer_id` // signed
 	// What the first sync stated may be earlier or later than any interaction, so a clock is only held against those that it
 	// must have heard of: of this ownership, even if the clocks of two of the host's machines differ by some seconds.
 	recountFollowups = `FROM crm_customers AS t JOIN crm_interactions AS i ON i.tenant_id = t.tenant_id AND i.customer_id = t.id
@@ -88,6 +92,8 @@ var factChecks = []invariant{
 	counted("interactions", recountInteractions, "coalesce(x.n, 0)", "f.interactions", false),
 	counted("last_interaction", recountInteractions, "x.last", "f.last_interaction_at", true),
 	counted("orders", recountOrders, "coalesce(x.n, 0)", "f.orders", false),
+	counted("opportunities", recountOpportunities, "coalesce(x.n, 0)", "f.open_opportunities", false),
+	counted("contracts", recountContracts, "coalesce(x.n, 0)", "f.active_contracts", false),
 	counted("first_order", recountOrders, "x.first", "f.first_order_at", true),
 	counted("last_order", recountOrders, "x.last", "f.last_order_at", true),
 	{name: "first_followup", instants: true, query: `SELECT t.id, '' AS key, min(i.at) AS expected, t.first_followup_at AS found ` + recountFollowups +

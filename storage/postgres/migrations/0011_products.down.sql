@@ -1,0 +1,1 @@
+DROP TABLE crm_prices, crm_price_lists, crm_products, crm_product_categories;

@@ -1,0 +1,1 @@
+DROP TABLE crm_quote_lines, crm_quotes, crm_numbers;

@@ -1,0 +1,1 @@
+DROP TABLE crm_plans, crm_contract_lines, crm_contracts;

@@ -1,0 +1,3 @@
+DROP TABLE crm_plans;
+DROP TABLE crm_contract_lines;
+DROP TABLE crm_contracts;
