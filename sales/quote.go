@@ -22,6 +22,7 @@ const (
 	ApprovalRequired            kernel.Reason = "approval_required"              // Options.NeedsApproval says so, and nobody has approved
 	QuoteExpired                kernel.Reason = "quote_expired"                  // its last day is over
 	OpportunityHasAcceptedQuote kernel.Reason = "opportunity_has_accepted_quote" //
+	OpportunityClosed           kernel.Reason = "opportunity_closed"             // it was lost or deleted: reopen it first
 	CurrencyMismatch            kernel.Reason = "currency_mismatch"              // linked documents are in one currency
 	NoLines                     kernel.Reason = "no_lines"                       // there is nothing to send
 )

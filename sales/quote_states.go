@@ -46,8 +46,8 @@ func (s *Quotes) Approve(ctx context.Context, a kernel.Actor, id QuoteID, versio
 
 // Send makes a draft an offer: from now on only a new revision changes it. It needs lines (refused, NoLines), a last day that
 // is not over (QuoteExpired), approval where Options.NeedsApproval says so (ApprovalRequired), a customer that is not
-// blacklisted, and a rate where it is in another currency than the tenant (invalid, "fx_rate"). The revision that was sent
-// before is superseded.
+// blacklisted, an opportunity, if it names one, that was not lost or deleted (OpportunityClosed), and a rate where it is in
+// another currency than the tenant (invalid, "fx_rate"). The revision that was sent before is superseded.
 func (s *Quotes) Send(ctx context.Context, a kernel.Actor, id QuoteID) error {
 	_, err := s.change(ctx, a, "sales.Quotes.Send", id, 0, nil, func(ctx context.Context, c *kernel.Call[Tx], q *Quote) (string, error) {
 		if err := transition(q, "sending", QuoteDraft); err != nil {
@@ -85,8 +85,14 @@ func (s *Quotes) sendable(ctx context.Context, c *kernel.Call[Tx], q *Quote) err
 		return refused("valid_until", QuoteExpired)
 	case s.o.NeedsApproval != nil && q.Approval != Approved && s.o.NeedsApproval(q):
 		return refused("approval", ApprovalRequired)
+	case q.OpportunityID == 0:
+		return nil
 	}
-	return nil
+	of, err := c.Tx.Opportunities().Get(ctx, c.Actor.Tenant, kernel.Scope{All: true}, q.OpportunityID)
+	if err == nil && (len(of) == 0 || of[0].Status == Lost) {
+		err = refused("opportunity_id", OpportunityClosed)
+	}
+	return err
 }
 
 // supersede puts the older living revision of the same quote out of force.

@@ -301,6 +301,22 @@ func testQuotes(t *testing.T, open Open) {
 		requireMoney(t, "112.99", got.Amount)
 		b.agree()
 	})
+	t.Run("nothing is sent for an opportunity that was lost or deleted", func(t *testing.T) {
+		b := setup(t, open)
+		_, stage := b.pipeline()
+		of := b.create(1, "li")[0]
+		lost, gone := b.opportunity(li, of, "1"), b.opportunity(li, of, "1")
+		about := func(id sales.OpportunityID) *sales.Quote {
+			return b.quote(li, of, func(q *sales.Quote) { q.OpportunityID = id })
+		}
+		x, y := about(lost.ID), about(gone.ID)
+		require.NoError(t, b.Sales.Opportunities.Move(t.Context(), li, lost.ID, stage["Lost"], &sales.MoveOptions{LostReason: "price"}))
+		require.NoError(t, b.Sales.Opportunities.Delete(t.Context(), li, gone.ID, gone.Version))
+		requireError(t, b.act(li, "send", x.ID), crm.ErrRefused, sales.OpportunityClosed, "opportunity_id")
+		requireError(t, b.act(li, "send", y.ID), crm.ErrRefused, sales.OpportunityClosed, "opportunity_id")
+		require.NoError(t, b.Sales.Opportunities.Move(t.Context(), li, lost.ID, stage["Needs"], nil))
+		require.NoError(t, b.act(li, "send", x.ID), "it is open again")
+	})
 	t.Run("another currency needs a rate when it is sent, and keeps it", func(t *testing.T) {
 		b := setup(t, open)
 		q := b.quote(li, b.create(1, "li")[0], func(q *sales.Quote) { q.Currency = "USD" })
