@@ -186,6 +186,7 @@ func (x *trespass) secondTenant(t *testing.T) lived {
 	seller := crm.Actor{Tenant: "other", User: kernel.UserID(f.user)}
 	x.hide(t, other, seller, &f)
 	f.offer = x.house.offer(other, seller.User, f.busy, f.contact, secret)
+	f.offer.money = f.offer.billed(x.house, other, seller.User, f.busy, secret)
 	tag := &customer.Tag{Name: secret}
 	require.NoError(t, x.Customers.Tags.Create(ctx, other, tag))
 	_, err = x.Customers.Tags.Put(ctx, other, []customer.ID{f.busy}, secret)
@@ -382,6 +383,7 @@ func TestNothingOutsideTheScopeIsToldOrChanged(t *testing.T) {
 			f := &hidden[i]
 			x.hide(t, boss, intruders[1], f)
 			f.offer.documents = x.own.offer.documentsOf(x.house, boss, intruders[1].User, f.busy, f.contact, secret)
+			f.offer.money = x.own.offer.billed(x.house, boss, intruders[1].User, f.busy, secret)
 			_, err := x.Pool.MoveToPool(t.Context(), boss, []customer.ID{f.busy}, x.own.private, pool.AllOrNothing, nil)
 			require.NoError(t, err)
 			if released {
