@@ -222,7 +222,7 @@ func (v *Invoice) voidable(today kernel.Date) error {
 	if err := v.transition("voiding", InvoiceRequested, InvoiceIssued, InvoiceDelivered); err != nil || v.Status == InvoiceRequested {
 		return err
 	}
-	field, why := "", ""
+	var field, why string
 	switch {
 	case v.RedOfID != 0:
 		field, why = "red_of_id", "a red invoice is not voided"

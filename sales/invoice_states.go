@@ -170,37 +170,27 @@ func (s *Invoices) Red(ctx context.Context, a kernel.Actor, id InvoiceID, r RedF
 }
 
 func (b *book) red(ctx context.Context, c *kernel.Call[Tx], blue, red *Invoice, r RedFlush) error {
-	if err := blue.transition("red-flushing", InvoiceIssued, InvoiceDelivered, InvoiceCertified, InvoicePartRed); err != nil {
+	if err := blue.reddable(r.NoticeNo); err != nil {
 		return err
-	}
-	switch {
-	case blue.RedOfID != 0:
-		return &kernel.Error{Code: kernel.ErrRefused, Field: "red_of_id", Reason: InvalidTransition}
-	case r.NoticeNo == "" && (blue.Type == SpecialInvoice || blue.Medium == DigitalInvoice):
-		return kernel.Invalidf("red_notice_no", kernel.Empty, "the tax system asks for it")
 	}
 	if err := numbered(ctx, c, red); err != nil {
 		return err
 	}
-	left := blue.byRate()
-	for _, v := range b.all {
-		if v.RedOfID == blue.ID && v.counts() {
-			left = calc.ByRate(append(left, v.byRate()...)...) // which are negative
-		}
-	}
+	left := b.leftOf(blue)
 	all, parts := grossOf(left), left
-	if !r.Amount.IsZero() && !r.Amount.Equal(all) {
+	whole := r.Amount.IsZero() || r.Amount.Equal(all)
+	if r.Amount.Cmp(all) > 0 {
+		return &kernel.Error{Code: kernel.ErrRefused, Field: "amount", Reason: calc.RedExceedsBlue}
+	}
+	if !whole {
 		var err error
-		if r.Amount.Cmp(all) > 0 {
-			return &kernel.Error{Code: kernel.ErrRefused, Field: "amount", Reason: calc.RedExceedsBlue}
-		}
 		if parts, err = calc.InvoiceParts(calc.Currency(blue.Currency), b.x.Rules, r.Amount, left...); err != nil {
 			return err
 		}
 	}
 	red.give(slices.DeleteFunc(parts, func(p calc.RateTotals) bool { return p.Gross().IsZero() }), -1)
 	was := *blue
-	if blue.Status = InvoicePartRed; r.Amount.IsZero() || r.Amount.Equal(all) {
+	if blue.Status = InvoicePartRed; whole {
 		blue.Status = InvoiceRed
 	}
 	change, err := b.put(ctx, c, "invoice.red_flushed", &was, blue)
@@ -208,6 +198,31 @@ func (b *book) red(ctx context.Context, c *kernel.Call[Tx], blue, red *Invoice, 
 		return err
 	}
 	return b.insert(ctx, c, red, "invoice.issued", change)
+}
+
+// reddable refuses to take back what is not issued or is itself red, and what the tax system asks a notice for without one.
+func (v *Invoice) reddable(notice string) error {
+	if err := v.transition("red-flushing", InvoiceIssued, InvoiceDelivered, InvoiceCertified, InvoicePartRed); err != nil {
+		return err
+	}
+	switch {
+	case v.RedOfID != 0:
+		return &kernel.Error{Code: kernel.ErrRefused, Field: "red_of_id", Reason: InvalidTransition}
+	case notice == "" && (v.Type == SpecialInvoice || v.Medium == DigitalInvoice):
+		return kernel.Invalidf("red_notice_no", kernel.Empty, "the tax system asks for it")
+	}
+	return nil
+}
+
+// leftOf is what was not taken back of an invoice, by rate.
+func (b *book) leftOf(blue *Invoice) []calc.RateTotals {
+	left := blue.byRate()
+	for _, v := range b.all {
+		if v.RedOfID == blue.ID && v.counts() {
+			left = append(left, v.byRate()...) // which are negative
+		}
+	}
+	return calc.ByRate(left...)
 }
 
 // grossOf is net and tax of all rates.

@@ -45,7 +45,7 @@ type AgeingLine struct {
 	Department team.DepartmentID `json:"department_id,omitempty"` // 0: of owners without one
 	Oldest     kernel.Date       `json:"oldest,omitempty"`        // when the oldest that is open was due
 	Currencies []CurrencyAgeing  `json:"currencies"`              // by code
-	Base       CurrencyAgeing    `json:"base"`                    // all of it in the tenant's currency, each contract at its own rate, rounded once for each bucket
+	Base       CurrencyAgeing    `json:"base"`                    // all in the tenant's currency, at each contract's rate, rounded once for each bucket
 }
 
 // Aged is a sum as a repository returns it: of one group, in one currency, at one rate.

@@ -256,9 +256,9 @@ func corruptions(x lived) map[string][]corruption {
 			{"UPDATE crm_customer_facts SET open_opportunities = 0 WHERE customer_id = {busy}", map[string]int{"opportunities": 1}},
 			{"UPDATE crm_opportunities SET status = 'lost' WHERE customer_id = {busy}", map[string]int{"opportunities": 1}},
 		},
-		"contracts":      {{"UPDATE crm_contracts SET status = 3 WHERE customer_id = {busy}", map[string]int{"contracts": 1}}},
-		"stage_log":      {{"UPDATE crm_opportunities SET stage_id = (SELECT max(id) FROM crm_stages) WHERE customer_id = {busy}", map[string]int{"stage_log": 1}}},
-		"unique_number":  {{"DROP INDEX crm_uq_quotes_number; UPDATE crm_quotes SET number = 'x'", map[string]int{"unique_number": 2}}, {"DROP INDEX crm_uq_contracts_number; UPDATE crm_contracts SET number = 'x' WHERE id <> {signed}", map[string]int{"unique_number": 2}}, {"DROP INDEX crm_uq_payments_number; UPDATE crm_payments SET number = 'x'", map[string]int{"unique_number": 2}}, {"DROP INDEX crm_uq_invoices_number; UPDATE crm_invoices SET number = 'x'", map[string]int{"unique_number": 2}}},
+		"contracts":     {{"UPDATE crm_contracts SET status = 3 WHERE customer_id = {busy}", map[string]int{"contracts": 1}}},
+		"stage_log":     {{"UPDATE crm_opportunities SET stage_id = (SELECT max(id) FROM crm_stages) WHERE customer_id = {busy}", map[string]int{"stage_log": 1}}},
+		"unique_number": {{"DROP INDEX crm_uq_quotes_number; UPDATE crm_quotes SET number = 'x'", map[string]int{"unique_number": 2}}, {"DROP INDEX crm_uq_contracts_number; UPDATE crm_contracts SET number = 'x' WHERE id <> {signed}", map[string]int{"unique_number": 2}}, {"DROP INDEX crm_uq_payments_number; UPDATE crm_payments SET number = 'x'", map[string]int{"unique_number": 2}}, {"DROP INDEX crm_uq_invoices_number; UPDATE crm_invoices SET number = 'x'", map[string]int{"unique_number": 2}}},
 		"totals": {
 			{"UPDATE crm_contracts SET subtotal = subtotal + 1 WHERE id = {signed}", map[string]int{"totals": 1}},
 			{"UPDATE crm_quote_lines SET header_discount = 1 WHERE name = 'x'", map[string]int{"totals": 1}},

@@ -60,14 +60,14 @@ func (b *bundle) taxed(of customer.ID) *sales.Contract {
 
 // actInvoice is every action on an invoice, by name.
 func (b *bundle) actInvoice(id sales.InvoiceID, action string) error {
-	ctx := b.t.Context()
+	ctx, fresh := b.t.Context(), b.fresh()
 	red := func(amount string) error {
-		_, err := b.Sales.Invoices.Red(ctx, li, id, sales.RedFlush{Amount: dec(amount), InvoiceNo: b.fresh(), NoticeNo: "N1"})
+		_, err := b.Sales.Invoices.Red(ctx, li, id, sales.RedFlush{Amount: dec(amount), InvoiceNo: fresh, NoticeNo: "N1"})
 		return err
 	}
 	switch action {
 	case "issue":
-		return b.Sales.Invoices.Issue(ctx, li, id, b.fresh(), "")
+		return b.Sales.Invoices.Issue(ctx, li, id, fresh, "")
 	case "deliver":
 		return b.Sales.Invoices.Deliver(ctx, li, id)
 	case "certify":

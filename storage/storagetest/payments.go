@@ -323,7 +323,10 @@ func testPayments(t *testing.T, open Open) {
 			b.pay([]*sales.Contract{x, y}[i%2], day, "1", 0)
 		}
 		list := func(who crm.Actor, f sales.PaymentFilter) (days []string) {
-			for p, err := range crm.All(func(p crm.Page) (crm.List[*sales.Payment], error) { p.Limit = 2; return b.Sales.Payments.List(ctx, who, f, p) }) {
+			for p, err := range crm.All(func(p crm.Page) (crm.List[*sales.Payment], error) {
+				p.Limit = 2
+				return b.Sales.Payments.List(ctx, who, f, p)
+			}) {
 				require.NoError(t, err)
 				days = append(days, string(p.Date)[8:])
 			}

@@ -97,7 +97,8 @@ func (r *contractRow) domain() (*sales.Contract, error) {
 		QuoteID: sales.QuoteID(r.QuoteID), ContactID: customer.ContactID(r.ContactID), Status: r.Status, ApprovedBy: r.ApprovedBy, Body: body,
 		FXRate: rate, BaseAmount: r.BaseAmount.Decimal, SignDate: r.SignDate, StartDate: r.StartDate, EndDate: r.EndDate, FileURL: r.FileURL,
 		Terms: r.Terms, Remark: r.Remark, EndReason: r.EndReason, EndedOn: r.EndedOn,
-		Received: r.Received.Decimal, Credit: r.Credit.Decimal, Invoiced: r.Invoiced.Decimal, Changes: r.Changes, OwnerID: r.OwnerID, Version: r.Version, CreatedAt: time.Time(r.CreatedAt),
+		Received: r.Received.Decimal, Credit: r.Credit.Decimal, Invoiced: r.Invoiced.Decimal, Changes: r.Changes, OwnerID: r.OwnerID,
+		Version: r.Version, CreatedAt: time.Time(r.CreatedAt),
 		CreatedBy: r.CreatedBy, UpdatedAt: time.Time(r.UpdatedAt), UpdatedBy: r.UpdatedBy,
 	}, err
 }

@@ -48,20 +48,22 @@ const (
 	c AS MATERIALIZED (SELECT s.contract_id, sum(s.amount) AS amount FROM (
 		SELECT p.contract_id, p.amount FROM crm_payments AS p WHERE p.tenant_id = ?tenant AND p.date > ?asof
 		UNION ALL SELECT a.contract_id, -a.amount FROM crm_payment_allocations AS a WHERE a.tenant_id = ?tenant AND a.date > ?asof) AS s GROUP BY s.contract_id),`
+	// Each arm adds up by itself: rows of a UNION that are added up outside would all be copied first.
 	ageing = `WITH {since} x AS (
-		SELECT {key} AS k, {owner} AS owner, q.currency, q.fx_rate, i.date AS due, {rest} AS rest, ?zero AS credit
-			FROM crm_contracts AS q JOIN crm_plans AS i ON i.tenant_id = q.tenant_id AND i.contract_id = q.id {plans} {joins}
-			WHERE {contracts} AND {open}
+		SELECT {key} AS k, {owner} AS owner, q.currency, q.fx_rate, {oldest} AS oldest,
+			sum(CASE WHEN i.date >= ?asof THEN {rest} ELSE 0 END) AS due0,
+			sum(CASE WHEN i.date < ?asof AND i.date >= ?d30 THEN {rest} ELSE 0 END) AS due30,
+			sum(CASE WHEN i.date < ?d30 AND i.date >= ?d60 THEN {rest} ELSE 0 END) AS due60,
+			sum(CASE WHEN i.date < ?d60 AND i.date >= ?d90 THEN {rest} ELSE 0 END) AS due90,
+			sum(CASE WHEN i.date < ?d90 THEN {rest} ELSE 0 END) AS due91, 0 AS credit
+			FROM crm_contracts AS q {join} {plans} {joins}
+			WHERE i.tenant_id = q.tenant_id AND i.contract_id = q.id AND {contracts} AND {open} GROUP BY {by}
 		UNION ALL
-		SELECT {key}, {owner}, q.currency, q.fx_rate, '', ?zero, {credit} FROM crm_contracts AS q {credits} {joins}
-			WHERE {contracts} AND {credit} <> 0)
-	SELECT x.k, x.owner, x.currency, x.fx_rate AS rate, min(x.due) FILTER (WHERE x.rest > 0) AS oldest,
-		coalesce(sum(x.rest) FILTER (WHERE x.due >= ?asof), 0) AS due0,
-		coalesce(sum(x.rest) FILTER (WHERE x.due < ?asof AND x.due >= ?d30), 0) AS due30,
-		coalesce(sum(x.rest) FILTER (WHERE x.due < ?d30 AND x.due >= ?d60), 0) AS due60,
-		coalesce(sum(x.rest) FILTER (WHERE x.due < ?d60 AND x.due >= ?d90), 0) AS due90,
-		coalesce(sum(x.rest) FILTER (WHERE x.due < ?d90), 0) AS due91, sum(x.credit) AS credit
-	FROM x GROUP BY x.k, x.owner, x.currency, x.fx_rate ORDER BY x.k, x.currency, x.fx_rate`
+		SELECT {key}, {owner}, q.currency, q.fx_rate, NULL, 0, 0, 0, 0, 0, sum({credit}) FROM crm_contracts AS q {credits} {joins}
+			WHERE {contracts} AND {credit} <> 0 GROUP BY {by})
+	SELECT {group} AS k, {named} AS owner, x.currency, x.fx_rate AS rate, min(x.oldest) AS oldest, sum(x.due0) AS due0, sum(x.due30) AS due30, sum(x.due60) AS due60,
+		sum(x.due90) AS due90, sum(x.due91) AS due91, sum(x.credit) AS credit
+	FROM x {members} WHERE {behind} GROUP BY 1, 2, x.currency, x.fx_rate ORDER BY 1, x.currency, x.fx_rate`
 	owing = `SELECT DISTINCT q.customer_id FROM crm_contracts AS q {joins} WHERE {contracts} ORDER BY q.customer_id LIMIT ?most`
 )
 
@@ -74,16 +76,18 @@ func (r *receivables) Ageing(
 	if err != nil {
 		return err
 	}
-	q := aged{parts: map[string]string{}, args: binds{
-		"tenant": n, "asof": string(f.AsOf), "zero": amountOf(decimal.Zero), "customer": int64(f.Customer), "most": w.Limit + 1,
+	q := aged{args: binds{
+		"tenant": n, "asof": string(f.AsOf), "customer": int64(f.Customer), "most": w.Limit + 1,
 		"d30": string(calc.After(f.AsOf, -30)), "d60": string(calc.After(f.AsOf, -60)), "d90": string(calc.After(f.AsOf, -90)),
 	}}
 	q.grouped(f)
 	q.standing(f)
 	q.within(sc, f)
 	if len(w.After) == 1 {
-		q.where("{key} > ?after")
-		q.args["after"] = w.After[0]
+		q.parts["{behind}"], q.args["after"] = "{group} > ?after", w.After[0]
+		if f.By == sales.ByCustomer {
+			q.where("q.customer_id > ?after")
+		}
 	}
 	if f.By == sales.ByCustomer {
 		if done, err := q.upTo(ctx, t); done || err != nil {
@@ -104,29 +108,40 @@ func (q *aged) where(condition string) { q.conditions = append(q.conditions, con
 
 // grouped says what the groups are.
 func (q *aged) grouped(f sales.AgeingQuery) {
-	q.parts["{key}"], q.parts["{owner}"], q.parts["{joins}"] = "0", "''", ""
-	const members = " LEFT JOIN crm_members AS m ON m.tenant_id = q.tenant_id AND m.user_id = q.owner_id"
-	switch f.By {
-	case sales.ByCustomer:
-		q.parts["{key}"] = "q.customer_id"
-	case sales.ByOwner:
-		q.parts["{key}"], q.parts["{owner}"], q.parts["{joins}"] = "coalesce(m.id, 0)", "q.owner_id", members
-	case sales.ByDepartment:
-		q.parts["{key}"], q.parts["{joins}"] = "coalesce(m.department_id, 0)", members
+	q.parts = map[string]string{
+		"{key}": "0", "{owner}": "''", "{by}": "q.currency, q.fx_rate", "{joins}": "", "{group}": "x.k", "{named}": "''", "{members}": "", "{behind}": "1 = 1",
 	}
+	switch f.By {
+	case sales.ByNothing:
+		return
+	case sales.ByCustomer:
+		q.parts["{key}"], q.parts["{by}"] = "q.customer_id", "q.customer_id, q.currency, q.fx_rate"
+		return
+	case sales.ByOwner:
+		q.parts["{group}"], q.parts["{named}"] = "coalesce(m.id, 0)", "x.owner"
+	case sales.ByDepartment:
+		q.parts["{group}"] = "coalesce(m.department_id, 0)"
+	}
+	q.parts["{owner}"], q.parts["{by}"] = "q.owner_id", "q.owner_id, q.currency, q.fx_rate"
+	q.parts["{members}"] = "LEFT JOIN crm_members AS m ON m.tenant_id = ?tenant AND m.user_id = x.owner"
 }
 
 // standing says which contracts were signed on the day, and what was open of them.
 func (q *aged) standing(f sales.AgeingQuery) {
 	q.where("q.tenant_id = ?tenant")
+	q.parts["{join}"] = "JOIN crm_plans AS i ON 1 = 1"
+	if f.Customer != 0 || f.By == sales.ByCustomer {
+		q.parts["{join}"] = "CROSS JOIN crm_plans AS i" // SQLite then begins with the contracts, and not with all that is open
+	}
 	if !f.Past {
 		q.where("q.status = 3")
 		q.parts["{since}"], q.parts["{plans}"], q.parts["{credits}"] = "", "", ""
 		q.parts["{rest}"], q.parts["{open}"], q.parts["{credit}"] = "i.amount - i.paid", "i.status <> 3", "q.credit"
+		q.parts["{oldest}"] = "min(i.date)"
 		return
 	}
 	q.where("q.sign_date <> '' AND q.sign_date <= ?asof AND (q.status = 3 OR q.status IN (4, 5) AND q.ended_on > ?asof)")
-	q.parts["{since}"] = paidSince
+	q.parts["{since}"], q.parts["{oldest}"] = paidSince, "min(CASE WHEN {rest} > 0 THEN i.date END)"
 	q.parts["{plans}"] = "LEFT JOIN l ON l.plan_id = i.id"
 	q.parts["{credits}"] = "LEFT JOIN c AS o ON o.contract_id = q.id"
 	q.parts["{rest}"] = "i.amount - i.paid + coalesce(l.amount, 0)"
@@ -151,7 +166,7 @@ func (q *aged) within(sc kernel.Scope, f sales.AgeingQuery) {
 
 func (q *aged) text(of string) string {
 	q.parts["{contracts}"] = strings.Join(q.conditions, " AND ")
-	for range 2 { // conditions name the key
+	for range 2 { // one names another
 		for name, part := range q.parts {
 			of = strings.ReplaceAll(of, name, part)
 		}

@@ -31,10 +31,10 @@ var salesSections = []section{
 		orphan("crm_contracts", "opportunity_id", "crm_opportunities", "opportunity"),
 		orphan("crm_contracts", "quote_id", "crm_quotes", "quote"),
 		oneNumber("crm_contracts"), totals("crm_contracts", "crm_contract_lines", "contract_id"),
-		ofContract("plan_sum", "o.amount", "crm_plans", "1 = 1", "t.grand_total", "t.status IN (3, 4, 5) AND"),
-		ofContract("received", "o.amount", "crm_payments", "1 = 1", "t.received", ""),
-		ofContract("credit", "o.amount", "crm_payment_allocations", "1 = 1", "t.received - t.credit", ""),
-		ofContract("invoiced", "o.amount", "crm_invoices", "o.status NOT IN (0, 4)", "t.invoiced", ""),
+		ofContract("plan_sum", "crm_plans", "1 = 1", "t.grand_total", "t.status IN (3, 4, 5) AND"),
+		ofContract("received", "crm_payments", "1 = 1", "t.received", ""),
+		ofContract("credit", "crm_payment_allocations", "1 = 1", "t.received - t.credit", ""),
+		ofContract("invoiced", "crm_invoices", "o.status NOT IN (0, 4)", "t.invoiced", ""),
 		{name: "over_invoiced", query: `SELECT t.id, '' AS key, CAST(t.grand_total AS text) AS expected, CAST(t.invoiced AS text) AS found
 			FROM crm_contracts AS t WHERE {page} AND t.invoiced > t.grand_total`},
 	}},
@@ -70,18 +70,21 @@ var salesSections = []section{
 	}},
 }
 
-// ofContract holds what a contract keeps against the sum over rows of another table; which says of what contracts.
-func ofContract(name, sum, table, rows, kept, which string) invariant {
+// ofContract holds what a contract keeps against the sum of the amounts in rows of another table; which says of what contracts.
+func ofContract(name, table, rows, kept, which string) invariant {
 	return invariant{name: name, query: `SELECT t.id, '' AS key, CAST(coalesce(x.n, 0) AS text) AS expected, CAST(` + kept + ` AS text) AS found
-		FROM crm_contracts AS t LEFT JOIN (SELECT o.contract_id, sum(` + sum + `) AS n FROM ` + table + ` AS o
+		FROM crm_contracts AS t LEFT JOIN (SELECT o.contract_id, sum(o.amount) AS n FROM ` + table + ` AS o
 			WHERE o.tenant_id = ?tenant AND o.contract_id > ?from AND o.contract_id <= ?to AND ` + rows + ` GROUP BY o.contract_id) AS x ON x.contract_id = t.id
 		WHERE {page} AND ` + which + ` coalesce(x.n, 0) <> ` + kept}
 }
 
 // totals holds a document's totals against its lines: all of them, or those before fees where it has some.
 func totals(table, lines, of string) invariant {
-	text := func(sums ...string) string { return "CAST(" + strings.Join(sums, " AS text) || ' ' || CAST(") + " AS text)" }
-	return invariant{name: "totals", query: `SELECT t.id, '' AS key, ` + text("coalesce(x.amount, 0)", "coalesce(x.header, 0)", "coalesce(x.net, 0)", "coalesce(x.tax, 0)") + ` AS expected,
+	text := func(sums ...string) string {
+		return "CAST(" + strings.Join(sums, " AS text) || ' ' || CAST(") + " AS text)"
+	}
+	return invariant{name: "totals", query: `SELECT t.id, '' AS key,
+			` + text("coalesce(x.amount, 0)", "coalesce(x.header, 0)", "coalesce(x.net, 0)", "coalesce(x.tax, 0)") + ` AS expected,
 			` + text("t.subtotal", "t.discount_total", "t.net_total", "t.tax_total") + ` AS found
 		FROM ` + table + ` AS t LEFT JOIN (SELECT o.` + of + `, sum(o.amount) AS amount, sum(o.header_discount) AS header, sum(o.net) AS net, sum(o.tax) AS tax
 			FROM ` + lines + ` AS o WHERE o.tenant_id = ?tenant AND o.` + of + ` > ?from AND o.` + of + ` <= ?to GROUP BY o.` + of + `) AS x ON x.` + of + ` = t.id
