@@ -61,8 +61,8 @@ const (
 		UNION ALL
 		SELECT {key}, {owner}, q.currency, q.fx_rate, NULL, 0, 0, 0, 0, 0, sum({credit}) FROM crm_contracts AS q {credits} {joins}
 			WHERE {contracts} AND {credit} <> 0 GROUP BY {by})
-	SELECT {group} AS k, {named} AS owner, x.currency, x.fx_rate AS rate, min(x.oldest) AS oldest, sum(x.due0) AS due0, sum(x.due30) AS due30, sum(x.due60) AS due60,
-		sum(x.due90) AS due90, sum(x.due91) AS due91, sum(x.credit) AS credit
+	SELECT {group} AS k, {named} AS owner, x.currency, x.fx_rate AS rate, min(x.oldest) AS oldest, sum(x.due0) AS due0, sum(x.due30) AS due30,
+		sum(x.due60) AS due60, sum(x.due90) AS due90, sum(x.due91) AS due91, sum(x.credit) AS credit
 	FROM x {members} WHERE {behind} GROUP BY 1, 2, x.currency, x.fx_rate ORDER BY 1, x.currency, x.fx_rate`
 	owing = `SELECT DISTINCT q.customer_id FROM crm_contracts AS q {joins} WHERE {contracts} ORDER BY q.customer_id LIMIT ?most`
 )
