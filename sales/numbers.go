@@ -65,7 +65,16 @@ func draw(ctx context.Context, core *kernel.Service[Tx], a kernel.Actor, kind st
 		n, err = tx.Numbers().Next(ctx, a.Tenant, kind, period)
 		return err
 	})
-	return fmt.Sprintf("%s%s%0*d", f.Prefix, period, f.Width, n), err
+	return fmt.Sprintf("%s%s%0*d", f.Prefix, period, f.Width, n), undrawn(err)
+}
+
+// undrawn is the error of a number that was drawn, or not: the call has done nothing yet, and a number that nobody heard of is a
+// gap.
+func undrawn(err error) error {
+	if errors.Is(err, kernel.ErrUnknownOutcome) {
+		return &kernel.Error{Code: kernel.ErrRetry, Err: errors.Unwrap(err)}
+	}
+	return err
 }
 
 // drawMany is draw for n numbers at once.
@@ -83,5 +92,5 @@ func drawMany(ctx context.Context, core *kernel.Service[Tx], a kernel.Actor, kin
 	for i := range all {
 		all[i] = fmt.Sprintf("%s%s%0*d", f.Prefix, period, f.Width, first+int64(i))
 	}
-	return all, err
+	return all, undrawn(err)
 }
