@@ -98,6 +98,9 @@ type Plan struct {
 	Status calc.PlanStatus `json:"status"`         // how much of it is paid; that it is overdue follows from Date
 }
 
+// Overdue tells that the instalment was due before a day and is not paid in full.
+func (p Plan) Overdue(today kernel.Date) bool { return p.Status != calc.Paid && p.Date < today }
+
 // PlanSum is why a contract is not approved or signed: its instalments do not add up to its total.
 const PlanSum kernel.Reason = "plan_sum"
 

@@ -226,6 +226,24 @@ func testInvoices(t *testing.T, open Open) {
 		require.NoError(t, b.actInvoice(old.ID, "void"))
 		b.agree()
 	})
+	t.Run("what completed the contract is voided, or taken back: it is signed again", func(t *testing.T) {
+		b := setup(t, open)
+		of := b.create(1, "li")[0]
+		for _, action := range []string{"void", "red", "part"} {
+			x := b.owes(of, "2026-01-01", "100 2026-01-10")
+			b.pay(x, "2026-01-05", "100", 0)
+			require.False(t, b.getContract(x.ID).Plans[0].Overdue("2026-02-28"))
+			v := b.invoice(x.ID, "100", b.fresh())
+			require.Equal(t, sales.ContractCompleted, b.getContract(x.ID).Status)
+			require.NoError(t, b.actInvoice(v.ID, action))
+			require.Equal(t, sales.ContractSigned, b.getContract(x.ID).Status)
+			b.invoice(x.ID, b.getContract(x.ID).Figures().ReceivedUninvoiced.String(), b.fresh())
+			require.Equal(t, sales.ContractCompleted, b.getContract(x.ID).Status)
+		}
+		x := b.owes(of, "2026-01-01", "100 2026-02-27", "100 2026-02-28")
+		require.Equal(t, []bool{true, false}, []bool{x.Plans[0].Overdue("2026-02-28"), x.Plans[1].Overdue("2026-02-28")})
+		b.agree()
+	})
 	t.Run("bad input, numbers that are taken, contracts that are not signed", func(t *testing.T) {
 		b := setup(t, open)
 		ctx := t.Context()

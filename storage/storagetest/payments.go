@@ -140,6 +140,27 @@ func testPayments(t *testing.T, open Open) {
 		requireError(t, err, crm.ErrRefused, calc.RefundExceedsReceived, "amount")
 		b.agree()
 	})
+	t.Run("two on one instalment: partly, then fully paid; what a third brings beyond the contract is credit, or refused", func(t *testing.T) {
+		b := setup(t, open)
+		of := b.create(1, "li")[0]
+		for policy, want := range map[calc.Overpaid]string{calc.CreditOverpayment: "100/3 50/3 +10", calc.RejectOverpayment: "100/3 0/1 +0"} {
+			b.CRM = b.open(func(o *crm.Options) { o.Sales.Overpayment = policy })
+			x := b.owes(of, "2026-01-01", "100 2026-01-10", "50 2026-02-10")
+			named := x.Plans[0].ID
+			b.pay(x, "2026-01-05", "40", named)
+			b.requirePaid("40/2 0/1 +0", x.ID)
+			b.pay(x, "2026-01-06", "60", named)
+			b.requirePaid("100/3 0/1 +0", x.ID)
+			err := b.Sales.Payments.Record(t.Context(), li, &sales.Payment{ContractID: x.ID, PlanID: named, Amount: dec("60")})
+			if policy == calc.RejectOverpayment {
+				requireError(t, err, crm.ErrRefused, calc.Overpayment, "amount")
+			} else {
+				require.NoError(t, err)
+			}
+			b.requirePaid(want, x.ID)
+			b.agree()
+		}
+	})
 	t.Run("a wrong one is reversed by its mirror, once", func(t *testing.T) {
 		b := setup(t, open)
 		ctx := t.Context()
