@@ -59,7 +59,8 @@ const (
 	DigitalInvoice InvoiceMedium = "digital" // 数电票
 )
 
-// Buyer is who an invoice is made out to. Lengths are in characters.
+// Buyer is who an invoice is made out to. Of a customer that lies in a pool a person sees name and tax number, and the rest
+// masked. Lengths are in characters.
 type Buyer struct {
 	Name    string `json:"name,omitempty"`    // at most 200; the customer's when empty
 	TaxNo   string `json:"tax_no,omitempty"`  // at most 30
@@ -106,6 +107,7 @@ type Invoice struct {
 	CreatedBy   kernel.UserID   `json:"created_by"`
 	UpdatedAt   time.Time       `json:"updated_at"`
 	UpdatedBy   kernel.UserID   `json:"updated_by"`
+	Masked      bool            `json:"masked,omitempty"` // its customer lies in a pool, and a person reads it: see Buyer
 }
 
 // RedFlush says how an invoice is taken back.
@@ -180,6 +182,14 @@ func (b *Buyer) check() error {
 	return kernel.FirstError(kernel.CheckLine("buyer.name", b.Name, 200), kernel.CheckLine("buyer.tax_no", b.TaxNo, 30),
 		kernel.CheckLine("buyer.address", b.Address, 200), kernel.CheckLine("buyer.phone", b.Phone, 50), kernel.CheckLine("buyer.bank", b.Bank, 200),
 		kernel.CheckLine("buyer.account", b.Account, 50))
+}
+
+// mask hides how the buyer is reached, and where its money is.
+func (b *Buyer) mask() {
+	b.Phone = customer.MaskPhone(b.Phone)
+	for _, s := range []*string{&b.Address, &b.Bank, &b.Account} {
+		*s = customer.MaskText(*s)
+	}
 }
 
 // needed refuses a special invoice without what its buyer deducts the tax by.
