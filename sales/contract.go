@@ -7,6 +7,7 @@ import (
 
 	"github.com/openseas/crm/customer"
 	"github.com/openseas/crm/kernel"
+	"github.com/openseas/crm/sales/calc"
 )
 
 // ContractID is a contract's number in the database; what people call its number is Contract.Number.
@@ -71,7 +72,12 @@ type Contract struct {
 	Remark        string             `json:"remark,omitempty"`     // at most 10,000: for colleagues; changes in any state
 	EndReason     string             `json:"end_reason,omitempty"` // at most 500: why it was terminated or voided
 	OwnerID       kernel.UserID      `json:"owner_id"`             // an active member; the actor when empty
-	Plans         []Plan             `json:"plans,omitempty"`      // by SetPlans; at most 1,000
+	EndedOn       kernel.Date        `json:"ended_on,omitempty"`   // the day in the tenant's zone that it was terminated, completed or voided
+	Received      decimal.Decimal    `json:"received"`             // by Payments: what came less what went back
+	Credit        decimal.Decimal    `json:"credit"`               // of it, what no instalment is paid with: 预收; never negative
+	Invoiced      decimal.Decimal    `json:"invoiced"`             // by Invoices: of those that are issued and not void, less the red ones
+	Changes       int                `json:"changes,omitempty"`    // change orders, by Amend
+	Plans         []Plan             `json:"plans,omitempty"`      // by SetPlans and Amend; at most 1,000
 	Version       int64              `json:"version"`
 	CreatedAt     time.Time          `json:"created_at"`
 	CreatedBy     kernel.UserID      `json:"created_by"`
@@ -88,7 +94,12 @@ type Plan struct {
 	Date   kernel.Date     `json:"date"`           // when it is due
 	Amount decimal.Decimal `json:"amount"`         // above 0, with no more decimals than the currency has
 	Note   string          `json:"note,omitempty"` // at most 200
+	Paid   decimal.Decimal `json:"paid"`           // by Payments, 0 to Amount
+	Status calc.PlanStatus `json:"status"`         // how much of it is paid; that it is overdue follows from Date
 }
+
+// Overdue tells that the instalment was due before a day and is not paid in full.
+func (p Plan) Overdue(today kernel.Date) bool { return p.Status != calc.Paid && p.Date < today }
 
 // PlanSum is why a contract is not approved or signed: its instalments do not add up to its total.
 const PlanSum kernel.Reason = "plan_sum"

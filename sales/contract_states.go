@@ -54,11 +54,11 @@ func (s *Contracts) Approve(ctx context.Context, a kernel.Actor, id ContractID, 
 	return err
 }
 
-// Unapprove makes an approved contract a draft again.
+// Unapprove makes an approved contract a draft again, unless money came for it or an invoice was made (refused, BelowSettled).
 func (s *Contracts) Unapprove(ctx context.Context, a kernel.Actor, id ContractID) error {
 	const op = "sales.Contracts.Unapprove"
 	_, err := s.change(ctx, a, op, kernel.ContractApprove, id, 0, nil, func(_ context.Context, _ *kernel.Call[Tx], x *Contract) (string, error) {
-		err := contractTransition(x, "taking approval back", ContractApproved)
+		err := kernel.FirstError(contractTransition(x, "taking approval back", ContractApproved), x.untouched())
 		x.Status, x.ApprovedBy = ContractDraft, ""
 		return "contract.unapproved", err
 	})
@@ -101,8 +101,15 @@ func (s *Contracts) sign(ctx context.Context, c *kernel.Call[Tx], id ContractID,
 	if err := s.win(ctx, c, cur.CustomerID); err != nil { // before all else that raises the customer's seq
 		return err
 	}
-	if _, err := saveContract(ctx, c, cur, &next, "contract.signed"); err != nil {
+	signed, err := saveContract(ctx, c, cur, &next, "contract.signed")
+	if err != nil {
 		return err
+	}
+	done := *signed
+	if event := done.conclude(signed, c.Today()); event != "" { // it was paid and invoiced before
+		if _, err := saveContract(ctx, c, signed, &done, event); err != nil {
+			return err
+		}
 	}
 	if next.OpportunityID == 0 || s.o.WinOn == WonByHand {
 		return nil
@@ -160,18 +167,20 @@ func (s *Contracts) Terminate(ctx context.Context, a kernel.Actor, id ContractID
 	return s.end(ctx, a, "sales.Contracts.Terminate", "terminating", id, reason, ContractTerminated, ContractSigned)
 }
 
-// Complete ends a signed contract that is fulfilled.
+// Complete ends a signed contract that is fulfilled as far as it will be: what is not paid of it is no receivable any more.
+// One that is paid and invoiced in full completes by itself.
 func (s *Contracts) Complete(ctx context.Context, a kernel.Actor, id ContractID) error {
 	const op = "sales.Contracts.Complete"
-	_, err := s.change(ctx, a, op, kernel.ContractWrite, id, 0, nil, func(_ context.Context, _ *kernel.Call[Tx], x *Contract) (string, error) {
+	_, err := s.change(ctx, a, op, kernel.ContractWrite, id, 0, nil, func(_ context.Context, c *kernel.Call[Tx], x *Contract) (string, error) {
 		err := contractTransition(x, "completing", ContractSigned)
-		x.Status = ContractCompleted
+		x.Status, x.EndedOn = ContractCompleted, c.Today()
 		return "contract.completed", err
 	})
 	return err
 }
 
-// Void gives up a contract that was not signed, for a reason of at most 500 characters.
+// Void gives up a contract that was not signed, for a reason of at most 500 characters, unless money came for it or an invoice
+// was made (refused, BelowSettled): that goes back first.
 func (s *Contracts) Void(ctx context.Context, a kernel.Actor, id ContractID, reason string) error {
 	return s.end(ctx, a, "sales.Contracts.Void", "voiding", id, reason, ContractVoided, ContractDraft, ContractApproved)
 }
@@ -184,9 +193,12 @@ func (s *Contracts) end(ctx context.Context, a kernel.Actor, op, action string, 
 	if err != nil {
 		return kernel.Wrap(op, err)
 	}
-	_, err = s.change(ctx, a, op, kernel.ContractWrite, id, 0, reason, func(_ context.Context, _ *kernel.Call[Tx], x *Contract) (string, error) {
+	_, err = s.change(ctx, a, op, kernel.ContractWrite, id, 0, reason, func(_ context.Context, c *kernel.Call[Tx], x *Contract) (string, error) {
 		err := contractTransition(x, action, from...)
-		x.Status, x.EndReason = to, reason
+		if err == nil && to == ContractVoided {
+			err = x.untouched()
+		}
+		x.Status, x.EndReason, x.EndedOn = to, reason, c.Today()
 		return "contract." + to.String(), err
 	})
 	return err

@@ -64,6 +64,7 @@ func (s *Contracts) Create(ctx context.Context, a kernel.Actor, x *Contract) err
 
 func insertContract(ctx context.Context, c *kernel.Call[Tx], x *Contract) error {
 	x.Status, x.ApprovedBy, x.SignDate, x.EndReason, x.BaseAmount = ContractDraft, "", "", "", decimal.Zero
+	x.EndedOn, x.Received, x.Credit, x.Invoiced, x.Changes = "", decimal.Zero, decimal.Zero, decimal.Zero, 0
 	x.Version, x.CreatedAt, x.CreatedBy, x.UpdatedAt, x.UpdatedBy = 1, c.Now, c.Actor.User, c.Now, c.Actor.User
 	if err := c.Tx.Contracts().Insert(ctx, c.Actor.Tenant, x); err != nil {
 		return err
@@ -265,13 +266,15 @@ func saveContract(ctx context.Context, c *kernel.Call[Tx], cur, next *Contract, 
 
 // SetPlans writes the instalments of a draft or an approved contract, in place of those that it has; those that were read
 // keep their ids. They need not add up to the total yet: approval and signature ask. Package calc makes them (SplitTerms,
-// SplitEqual). Errors, with the index: invalid for a date, an amount, or an id that is not the contract's.
+// SplitEqual). Deposits are allocated anew. Errors, with the index: invalid for a date, an amount, or an id that is not the
+// contract's; refused: InUse ("plans") for one that is left out and that a payment names. A signed contract's instalments
+// change by Amend.
 func (s *Contracts) SetPlans(ctx context.Context, a kernel.Actor, id ContractID, plans ...Plan) ([]Plan, error) {
 	const op = "sales.Contracts.SetPlans"
 	if len(plans) > mostLines {
 		return nil, kernel.Wrap(op, kernel.Invalidf("plans", kernel.TooMany, "at most %d", mostLines))
 	}
-	plans = slices.Clone(plans)
+	plans = unpaid(plans)
 	for i := range plans {
 		if err := plans[i].check(plans[:i]); err != nil {
 			return nil, kernel.Wrap(op, kernel.At(i, err))
@@ -285,31 +288,50 @@ func (s *Contracts) SetPlans(ctx context.Context, a kernel.Actor, id ContractID,
 		if err := contractTransition(cur, "planning", ContractDraft, ContractApproved); err != nil {
 			return nil, err
 		}
-		digits, err := calc.Currency(cur.Currency).Digits()
-		if err != nil {
+		if err := cur.checkPlans(plans); err != nil {
 			return nil, err
 		}
-		for i, p := range plans {
-			if !p.Amount.Equal(p.Amount.Truncate(digits)) {
-				return nil, kernel.At(i, kernel.Invalidf("amount", calc.Scale, "%s has %d decimals", cur.Currency, digits))
-			}
-			if p.ID != 0 && !slices.ContainsFunc(cur.Plans, func(x Plan) bool { return x.ID == p.ID }) {
-				return nil, kernel.At(i, kernel.Invalidf("id", kernel.Unknown, "the contract has no instalment %d", p.ID))
-			}
-		}
-		was, is := kernel.Diff(planned{cur.Plans}, planned{plans})
-		if is == nil {
+		if _, differ := kernel.Diff(planned{unpaid(cur.Plans)}, planned{unpaid(plans)}); differ == nil {
 			return cur.Plans, nil
 		}
-		if err := c.Tx.Contracts().PutPlans(ctx, a.Tenant, id, plans); err != nil {
+		next := *cur
+		next.Plans = plans
+		if err := s.replan(ctx, c, cur, &next); err != nil {
 			return nil, err
 		}
-		return plans, tellCustomer(ctx, c, cur.CustomerID, kernel.Change{Ref: cur.Ref(), Type: "contract.planned", Before: was, After: is})
+		was, is := kernel.Diff(planned{cur.Plans}, planned{next.Plans})
+		return next.Plans, tellCustomer(ctx, c, cur.CustomerID, kernel.Change{Ref: cur.Ref(), Type: "contract.planned", Before: was, After: is})
 	})
 }
 
 type planned struct {
 	Plans []Plan `json:"plans"`
+}
+
+// unpaid are instalments without what payments make of them.
+func unpaid(plans []Plan) []Plan {
+	plans = slices.Clone(plans)
+	for i := range plans {
+		plans[i].Paid, plans[i].Status = decimal.Zero, calc.Unpaid
+	}
+	return plans
+}
+
+// checkPlans refuses instalments that the contract cannot have.
+func (x *Contract) checkPlans(plans []Plan) error {
+	digits, err := calc.Currency(x.Currency).Digits()
+	if err != nil {
+		return err
+	}
+	for i, p := range plans {
+		if !p.Amount.Equal(p.Amount.Truncate(digits)) {
+			return kernel.At(i, kernel.Invalidf("amount", calc.Scale, "%s has %d decimals", x.Currency, digits))
+		}
+		if p.ID != 0 && !slices.ContainsFunc(x.Plans, func(had Plan) bool { return had.ID == p.ID }) {
+			return kernel.At(i, kernel.Invalidf("id", kernel.Unknown, "the contract has no instalment %d", p.ID))
+		}
+	}
+	return nil
 }
 
 func (p *Plan) check(before []Plan) error {

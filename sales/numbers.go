@@ -15,12 +15,15 @@ import (
 type NumberRepository interface {
 	// Next must raise the count of a kind in a period by one and return it, from 1. Of two calls at once each has its own.
 	Next(ctx context.Context, t kernel.TenantID, kind, period string) (int64, error)
+	// Reserve must raise the count by n, 1 at least, and return the first of the n numbers, which are the caller's alone.
+	Reserve(ctx context.Context, t kernel.TenantID, kind, period string, n int) (int64, error)
 }
 
 // Check says what is wrong with options.
 func (o Options) Check() error {
 	_, err := calc.Line("CNY", calc.Item{Quantity: one}, o.Rules)
-	return errors.Join(err, o.QuoteNumbers.check(), o.ContractNumbers.check(),
+	return errors.Join(err, o.QuoteNumbers.check(), o.ContractNumbers.check(), o.PaymentNumbers.check(), o.InvoiceNumbers.check(), o.Terms.Check(),
+		kernel.OneOf("Overpayment", o.Overpayment, calc.CreditOverpayment, calc.RejectOverpayment),
 		kernel.OneOf("WinOn", o.WinOn, WonWhenSigned, WonWhenAccepted, WonByHand))
 }
 
@@ -62,5 +65,32 @@ func draw(ctx context.Context, core *kernel.Service[Tx], a kernel.Actor, kind st
 		n, err = tx.Numbers().Next(ctx, a.Tenant, kind, period)
 		return err
 	})
-	return fmt.Sprintf("%s%s%0*d", f.Prefix, period, f.Width, n), err
+	return fmt.Sprintf("%s%s%0*d", f.Prefix, period, f.Width, n), undrawn(err)
+}
+
+// undrawn is the error of a number that was drawn, or not: the call has done nothing yet, and a number that nobody heard of is a
+// gap.
+func undrawn(err error) error {
+	if errors.Is(err, kernel.ErrUnknownOutcome) {
+		return &kernel.Error{Code: kernel.ErrRetry, Err: errors.Unwrap(err)}
+	}
+	return err
+}
+
+// drawMany is draw for n numbers at once.
+func drawMany(ctx context.Context, core *kernel.Service[Tx], a kernel.Actor, kind string, f NumberFormat, zone *time.Location, n int) ([]string, error) {
+	period := ""
+	if f.Date != "-" {
+		period = core.Clock.Now().In(zone).Format(f.Date)
+	}
+	var first int64
+	err := core.Unit(ctx, kernel.OneCall, func(ctx context.Context, tx Tx) (err error) {
+		first, err = tx.Numbers().Reserve(ctx, a.Tenant, kind, period, n)
+		return err
+	})
+	all := make([]string, n)
+	for i := range all {
+		all[i] = fmt.Sprintf("%s%s%0*d", f.Prefix, period, f.Width, first+int64(i))
+	}
+	return all, undrawn(err)
 }

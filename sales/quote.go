@@ -72,6 +72,7 @@ type Line struct {
 	Discount      decimal.NullDecimal `json:"discount"`                // the percent that is paid; null: 100
 	TaxRate       decimal.NullDecimal `json:"tax_rate"`                // percent; null: the product's, else 0
 	TaxKind       calc.TaxKind        `json:"tax_kind,omitempty"`
+	Change        int                 `json:"change,omitempty"` // of a contract: the change order that it came with, from 1; 0: it was there from the start
 	calc.LineTotals
 }
 
@@ -252,7 +253,7 @@ func (b *Body) compute() error {
 		return err
 	}
 	for i := range b.Lines {
-		b.Lines[i].LineTotals = t.Lines[i]
+		b.Lines[i].LineTotals, b.Lines[i].Change = t.Lines[i], 0
 		b.Lines[i].TaxRate = decimal.NewNullDecimal(b.Lines[i].TaxRate.Decimal)
 		if !b.Lines[i].Discount.Valid {
 			b.Lines[i].Discount = decimal.NewNullDecimal(hundred)
@@ -291,6 +292,19 @@ type Options struct {
 	ContractNumbers NumberFormat
 	// QuoteNumbers is the form of quotes' numbers. Defaults to QT, the day, and four digits.
 	QuoteNumbers NumberFormat
+	// PaymentNumbers is the form of payments' numbers. Defaults to HK, the day, and four digits.
+	PaymentNumbers NumberFormat
+	// InvoiceNumbers is the form of the numbers of requests for invoices; invoices have that of the tax system, too. Defaults
+	// to FP, the day, and four digits.
+	InvoiceNumbers NumberFormat
+	// Overpayment says what becomes of money beyond what a contract comes to. Defaults to calc.CreditOverpayment.
+	Overpayment calc.Overpaid
+	// Deposits takes payments on contracts that are approved and not signed yet, too.
+	Deposits bool
+	// EarlyInvoices makes invoices for contracts that are approved and not signed yet, too.
+	EarlyInvoices bool
+	// Terms are days to pay by credit rating. Defaults to DefaultTerms.
+	Terms PaymentTerms
 }
 
 // NumberFormat is the form of the numbers of documents of one kind: prefix, date of the tenant, and a count that begins anew

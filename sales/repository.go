@@ -19,6 +19,9 @@ type Tx interface {
 	Quotes() QuoteRepository
 	Numbers() NumberRepository
 	Contracts() ContractRepository
+	Payments() PaymentRepository
+	Invoices() InvoiceRepository
+	Receivables() ReceivableRepository
 }
 
 // Taken is a row that was not written because another has its unique value.
@@ -158,11 +161,19 @@ type ContractRepository interface {
 	Insert(ctx context.Context, t kernel.TenantID, x *Contract) error
 	// Get must return the contracts that exist and whose owner or customer lies within the scope, with lines and plans.
 	Get(ctx context.Context, t kernel.TenantID, s kernel.Scope, ids ...ContractID) ([]*Contract, error)
-	// Lock must lock the row of a contract whose customer is locked: payments, plans and invoices hold it.
-	Lock(ctx context.Context, t kernel.TenantID, id ContractID) error
+	// Lock must lock the rows of contracts whose customers are locked, in the order of the ids: payments, plans and invoices
+	// hold them.
+	Lock(ctx context.Context, t kernel.TenantID, ids ...ContractID) error
+	// Planned is Get with plans and without lines.
+	Planned(ctx context.Context, t kernel.TenantID, s kernel.Scope, ids ...ContractID) ([]*Contract, error)
+	// Settle must write all columns of locked contracts and of their plans, which exist, and no lines.
+	Settle(ctx context.Context, t kernel.TenantID, xs ...*Contract) error
+	// AddLines must write the lines of a locked contract from the one of an index on: those before are there.
+	AddLines(ctx context.Context, t kernel.TenantID, x *Contract, from int) error
 	// Update must write all columns of a locked contract, and the lines of a draft.
 	Update(ctx context.Context, t kernel.TenantID, x *Contract) error
-	// PutPlans must write the plans of a locked contract in place of those that it has, and give ids to new ones.
+	// PutPlans must write the plans of a locked contract in place of those that it has, and give ids to new ones. Nothing is
+	// allocated to a plan that is left out.
 	PutPlans(ctx context.Context, t kernel.TenantID, id ContractID, plans []Plan) error
 	// OfQuote must return the contracts that were drafted from any of the quotes, with lines and plans.
 	OfQuote(ctx context.Context, t kernel.TenantID, ids ...QuoteID) ([]*Contract, error)

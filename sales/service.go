@@ -16,6 +16,10 @@ type Service struct {
 	Opportunities *Opportunities
 	Quotes        *Quotes
 	Contracts     *Contracts
+
+	Payments    *Payments
+	Invoices    *Invoices
+	Receivables *Receivables
 }
 
 // NewService is for crm.New.
@@ -23,6 +27,7 @@ func NewService(core kernel.Service[Tx], o Options) *Service {
 	return &Service{
 		Categories: &Categories{core}, Products: &Products{core}, PriceLists: &PriceLists{core},
 		Pipelines: &Pipelines{core}, Opportunities: &Opportunities{core}, Quotes: &Quotes{core, o}, Contracts: &Contracts{core, o},
+		Payments: &Payments{core, o}, Invoices: &Invoices{core, o}, Receivables: &Receivables{core, o},
 	}
 }
 

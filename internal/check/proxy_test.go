@@ -281,7 +281,7 @@ func message(from io.Reader) ([]byte, error) {
 // not begun, the error says which, and with the same request it is done once.
 func TestTheNetworkMayFailAtEveryStatement(t *testing.T) {
 	t.Parallel()
-	for _, task := range undertakings {
+	for _, task := range slices.Concat(undertakings, ofSales) {
 		t.Run(task.name, func(t *testing.T) {
 			t.Parallel()
 			dsn := testpostgres.DSN(t)

@@ -21,6 +21,45 @@ type offered struct {
 	stage    sales.StageID
 	stages   []sales.Stage
 	documents
+	money
+}
+
+// money is a signed contract of a customer, with an instalment, what was paid of it, and an invoice that was partly taken back.
+type money struct {
+	signed  sales.ContractID
+	due     sales.PlanID
+	payment sales.PaymentID
+	invoice sales.InvoiceID
+}
+
+// billed makes a signed contract over 11, of which 4 are paid and 5 invoiced, less 1.
+func (o offered) billed(h *house, by kernel.Actor, owner kernel.UserID, of customer.ID, name string) money {
+	h.t.Helper()
+	ctx, ok := context.Background(), func(err error) { h.t.Helper(); require.NoError(h.t, err) }
+	k := &sales.Contract{CustomerID: of, Name: name, OwnerID: owner, Body: o.body(name)}
+	ok(h.Sales.Contracts.Create(ctx, by, k))
+	plans, err := h.Sales.Contracts.SetPlans(ctx, by, k.ID, sales.Plan{Date: "2026-01-31", Amount: k.GrandTotal, Note: name})
+	ok(err)
+	ok(h.Sales.Contracts.Approve(ctx, by, k.ID, 1))
+	ok(h.Sales.Contracts.Sign(ctx, by, k.ID, "2026-01-01"))
+	var last sales.PaymentID
+	for _, amount := range []int64{6, -2} {
+		p := &sales.Payment{
+			ContractID: k.ID, Date: "2026-01-20", Amount: decimal.NewFromInt(amount), Method: name, FileURL: name, Remark: name,
+			ExternalSystem: name, ExternalID: k.Number + decimal.NewFromInt(amount).String(),
+		}
+		ok(h.Sales.Payments.Record(ctx, by, p))
+		last = p.ID
+	}
+	v := &sales.Invoice{
+		ContractID: k.ID, Type: sales.OrdinaryInvoice, Medium: sales.PaperInvoice, Amount: decimal.NewFromInt(5), FileURL: name, Remark: name,
+		Buyer: sales.Buyer{Name: name, TaxNo: name, Address: name, Phone: name, Bank: name, Account: name},
+	}
+	ok(h.Sales.Invoices.Request(ctx, by, v))
+	ok(h.Sales.Invoices.Issue(ctx, by, v.ID, name+k.Number, ""))
+	_, err = h.Sales.Invoices.Red(ctx, by, v.ID, sales.RedFlush{Amount: decimal.NewFromInt(1), InvoiceNo: name + k.Number + "-red", NoticeNo: name, Remark: name})
+	ok(err)
+	return money{k.ID, plans[0].ID, last, v.ID}
 }
 
 // documents are of one customer.
@@ -112,6 +151,29 @@ func (x lived) salesMakers() []func() any {
 		},
 		func() any { return sales.ContractFilter{} },
 		func() any { return x.offer.instalment() },
+		func() any {
+			return sales.Payment{
+				ContractID: x.offer.signed, PlanID: x.offer.due, Date: "2026-02-01", Amount: decimal.NewFromInt(1), Currency: "CNY", Method: "x",
+				ExternalSystem: "another", ExternalID: "another", Allocations: []sales.Allocation{{PlanID: x.offer.due}},
+			}
+		},
+		func() any { return sales.PaymentFilter{Contract: x.offer.signed} },
+		func() any {
+			return sales.Invoice{
+				ContractID: x.offer.signed, PaymentID: x.offer.payment, Type: sales.OrdinaryInvoice, Medium: sales.PaperInvoice, Amount: decimal.NewFromInt(2),
+				Rates: []sales.InvoiceRate{{Amount: decimal.NewFromInt(2)}}, Buyer: sales.Buyer{Name: "x"},
+			}
+		},
+		func() any { return sales.RedFlush{Amount: decimal.NewFromInt(1), InvoiceNo: "another", NoticeNo: "x"} },
+		func() any { return sales.InvoiceFilter{} },
+		func() any { return sales.AgeingFilter{} },
+		func() any {
+			return sales.ChangeOrder{
+				Lines:  []sales.Line{{ProductID: x.offer.product, Name: "another", Quantity: decimal.NewFromInt(1), UnitPrice: decimal.NewNullDecimal(decimal.NewFromInt(5))}},
+				Plans:  []sales.Plan{{ID: x.offer.due, Date: "2026-06-02", Amount: decimal.NewFromInt(16)}},
+				Reason: "x",
+			}
+		},
 		func() any { return kernel.Date("2026-06-01") },
 	}
 }
@@ -152,5 +214,7 @@ func (x lived) salesSpecial() map[string]func() any {
 			}
 		},
 		"Sales.Contracts.Approve#1": version,
+		"Sales.Contracts.Amend#0":   func() any { return x.offer.signed },
+		"Sales.Contracts.Amend#1":   func() any { return int64(3) },
 	}
 }

@@ -71,6 +71,7 @@ func (h *house) live() (x lived) {
 	ok(h.Pool.Lock(ctx, li, x.locked, h.now().Add(day), "contract"))
 	x.offer = h.offer(boss, li.User, x.busy, x.contact, "x")
 	x.offer.documentsOf(h, boss, li.User, x.won, 0, "y")
+	x.offer.money = x.offer.billed(h, boss, li.User, x.won, "x")
 	gone, err := h.Customers.Get(ctx, li, x.gone)
 	ok(err)
 	ok(h.Customers.Delete(ctx, boss, gone.ID, gone.Version))
@@ -172,7 +173,8 @@ type corruption struct {
 func corruptions(x lived) map[string][]corruption {
 	of := func(text string) string {
 		return strings.NewReplacer("{busy}", number(x.busy), "{locked}", number(x.locked), "{won}", number(x.won), "{lost}", number(x.lost), "{lying}", number(x.lying),
-			"{task}", number(x.task), "{leaver}", "'"+x.leaver+"'", "{north}", number(x.north), "{sales}", number(x.sales), "{pool}", number(x.pool), "{private}", number(x.private)).Replace(text)
+			"{task}", number(x.task), "{leaver}", "'"+x.leaver+"'", "{north}", number(x.north), "{sales}", number(x.sales), "{pool}", number(x.pool), "{private}", number(x.private),
+			"{signed}", number(x.offer.signed), "{invoice}", number(x.offer.invoice)).Replace(text)
 	}
 	list := map[string][]corruption{
 		"default_pool": {
@@ -254,9 +256,28 @@ func corruptions(x lived) map[string][]corruption {
 			{"UPDATE crm_customer_facts SET open_opportunities = 0 WHERE customer_id = {busy}", map[string]int{"opportunities": 1}},
 			{"UPDATE crm_opportunities SET status = 'lost' WHERE customer_id = {busy}", map[string]int{"opportunities": 1}},
 		},
-		"contracts":      {{"UPDATE crm_contracts SET status = 3 WHERE customer_id = {busy}", map[string]int{"contracts": 1}}},
-		"stage_log":      {{"UPDATE crm_opportunities SET stage_id = (SELECT max(id) FROM crm_stages) WHERE customer_id = {busy}", map[string]int{"stage_log": 1}}},
-		"unique_number":  {{"DROP INDEX crm_uq_quotes_number; UPDATE crm_quotes SET number = 'x'", map[string]int{"unique_number": 2}}, {"DROP INDEX crm_uq_contracts_number; UPDATE crm_contracts SET number = 'x'", map[string]int{"unique_number": 2}}},
+		"contracts":     {{"UPDATE crm_contracts SET status = 3 WHERE customer_id = {busy}", map[string]int{"contracts": 1}}},
+		"stage_log":     {{"UPDATE crm_opportunities SET stage_id = (SELECT max(id) FROM crm_stages) WHERE customer_id = {busy}", map[string]int{"stage_log": 1}}},
+		"unique_number": {{"DROP INDEX crm_uq_quotes_number; UPDATE crm_quotes SET number = 'x'", map[string]int{"unique_number": 2}}, {"DROP INDEX crm_uq_contracts_number; UPDATE crm_contracts SET number = 'x' WHERE id <> {signed}", map[string]int{"unique_number": 2}}, {"DROP INDEX crm_uq_payments_number; UPDATE crm_payments SET number = 'x'", map[string]int{"unique_number": 2}}, {"DROP INDEX crm_uq_invoices_number; UPDATE crm_invoices SET number = 'x'", map[string]int{"unique_number": 2}}},
+		"totals": {
+			{"UPDATE crm_contracts SET subtotal = subtotal + 1 WHERE id = {signed}", map[string]int{"totals": 1}},
+			{"UPDATE crm_quote_lines SET header_discount = 1 WHERE name = 'x'", map[string]int{"totals": 1}},
+			{"UPDATE crm_contracts SET tax_total = tax_total + 1 WHERE id = {signed}", map[string]int{"totals": 1}},
+		},
+		"plan_sum":      {{"UPDATE crm_plans SET amount = amount + 1 WHERE contract_id = {signed}", map[string]int{"plan_sum": 1}}},
+		"received":      {{"UPDATE crm_contracts SET received = received + 1, credit = credit + 1 WHERE id = {signed}", map[string]int{"received": 1}}},
+		"credit":        {{"UPDATE crm_contracts SET credit = credit + 1 WHERE id = {signed}", map[string]int{"credit": 1}}},
+		"invoiced":      {{"UPDATE crm_contracts SET invoiced = invoiced + 1 WHERE id = {signed}", map[string]int{"invoiced": 1}}},
+		"over_invoiced": {{"UPDATE crm_contracts SET grand_total = 0, net_total = 0, tax_total = 0 WHERE id = {signed}", map[string]int{"over_invoiced": 1, "plan_sum": 1}}},
+		"paid": {
+			{"UPDATE crm_plans SET paid = paid + 1 WHERE contract_id = {signed}", map[string]int{"paid": 1}},
+			{"UPDATE crm_plans SET status = 3 WHERE contract_id = {signed}", map[string]int{"paid": 1}},
+		},
+		"rates": {{"UPDATE crm_invoices SET net = net + 1 WHERE id = {invoice}", map[string]int{"rates": 1}}},
+		"reds": {
+			{"UPDATE crm_invoices SET status = 5 WHERE id = {invoice}", map[string]int{"reds": 1}},
+			{"UPDATE crm_invoices SET status = 1 WHERE id = {invoice}", map[string]int{"reds": 1}},
+		},
 		"first_order":    {{"UPDATE crm_customer_facts SET first_order_at = last_order_at WHERE customer_id = {won}", map[string]int{"first_order": 1}}},
 		"last_order":     {{"UPDATE crm_customer_facts SET last_order_at = first_order_at WHERE customer_id = {won}", map[string]int{"last_order": 1}}},
 		"first_followup": {{"UPDATE crm_customers SET first_followup_at = last_followup_at WHERE id = {busy}", map[string]int{"first_followup": 1}}},
@@ -292,7 +313,12 @@ func corruptions(x lived) map[string][]corruption {
 			{"UPDATE crm_contracts SET customer_id = 999999 WHERE customer_id = {busy}", map[string]int{"orphan": 1}},
 			{"UPDATE crm_contracts SET opportunity_id = 999999 WHERE customer_id = {busy}", map[string]int{"orphan": 1}},
 			{"UPDATE crm_contracts SET quote_id = 999999 WHERE customer_id = {busy}", map[string]int{"orphan": 1}},
-			{"UPDATE crm_plans SET contract_id = 999999", map[string]int{"orphan": 2}},
+			{"UPDATE crm_plans SET contract_id = 999999 WHERE contract_id <> {signed}", map[string]int{"orphan": 2}},
+			{"UPDATE crm_payments SET contract_id = 999999", map[string]int{"orphan": 2, "received": 1}},
+			{"UPDATE crm_payments SET customer_id = 999999, plan_id = 999999", map[string]int{"orphan": 4}},
+			{"UPDATE crm_invoices SET contract_id = 999999", map[string]int{"orphan": 2, "invoiced": 1}},
+			{"UPDATE crm_invoices SET customer_id = 999999, payment_id = 999999", map[string]int{"orphan": 4}},
+			{"UPDATE crm_invoices SET red_of_id = 999999 WHERE id <> {invoice}", map[string]int{"orphan": 1, "reds": 1}},
 			{"UPDATE crm_orders SET customer_id = 999999", map[string]int{"orphan": 2, "orders": 1, "first_order": 1, "last_order": 1}},
 		},
 	}

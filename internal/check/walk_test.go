@@ -41,6 +41,8 @@ var tablesOfIDs = map[reflect.Type]string{
 	reflect.TypeFor[sales.QuoteID]():          "crm_quotes",
 	reflect.TypeFor[sales.ContractID]():       "crm_contracts",
 	reflect.TypeFor[sales.PlanID]():           "crm_plans",
+	reflect.TypeFor[sales.PaymentID]():        "crm_payments",
+	reflect.TypeFor[sales.InvoiceID]():        "crm_invoices",
 }
 
 // notWalked ends what the walk walks on.

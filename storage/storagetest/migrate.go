@@ -8,6 +8,7 @@ import (
 
 	"github.com/openseas/crm"
 	"github.com/openseas/crm/customer"
+	"github.com/openseas/crm/kernel"
 	"github.com/openseas/crm/pool"
 	"github.com/openseas/crm/sales"
 	"github.com/openseas/crm/team"
@@ -46,6 +47,23 @@ func testMigrate(t *testing.T, open Open) {
 		require.Equal(t, 2, b.count("SELECT count(*) FROM crm_customers"), "the lock is gone, its customer is not")
 		require.NoError(t, b.store.Migrate(t.Context()))
 		require.False(t, b.get(ids[0]).IsLocked(b.now()))
+	})
+	t.Run("0016: contracts of before are unpaid and not invoiced, and what ended did so on the day of its last change", func(t *testing.T) {
+		b := setup(t, open)
+		of := b.create(1, "li")[0]
+		b.fillSales(boss, of, "li")
+		x, y := b.owes(of, "2026-02-01", "100 2026-02-10"), b.owes(of, "2026-02-01", "50 2026-02-10")
+		b.pay(x, "2026-02-03", "30", 0)
+		require.NoError(t, b.actOn(y.ID, "terminate"))
+		require.NoError(t, b.store.MigrateDown(t.Context(), 15))
+		require.Equal(t, 4, b.count("SELECT count(*) FROM crm_plans"))
+		require.NoError(t, b.store.Migrate(t.Context()))
+		b.CRM = b.open(nil)
+		requireMoney(t, "0", b.requirePaid("0/1 +0", x.ID).Invoiced)
+		require.Equal(t, kernel.Date("2026-02-27"), b.getContract(y.ID).EndedOn, "in UTC")
+		b.pay(x, "2026-02-03", "100", 0)
+		b.requirePaid("100/3 +0", x.ID)
+		b.agree()
 	})
 	t.Run("0014: contracts go and come, quotes stay", func(t *testing.T) {
 		b := setup(t, open)

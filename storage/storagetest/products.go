@@ -349,4 +349,5 @@ func (b *bundle) fillSales(by crm.Actor, of customer.ID, owner kernel.UserID) {
 	require.NoError(b.t, b.Sales.Contracts.Create(ctx, by, k))
 	_, err := b.Sales.Contracts.SetPlans(ctx, by, k.ID, sales.Plan{Date: "2026-03-01", Amount: dec("1")})
 	require.NoError(b.t, err)
+	b.fillMoney(by, of, owner)
 }

@@ -87,7 +87,8 @@ func fieldOf(constraint string) string {
 		"uq_product_categories_name": "name", "uq_products_code": "code", "uq_products_external": "external_id", "uq_price_lists_name": "name",
 		"uq_pipelines_name": "name", "uq_quotes_number": "number", "uq_quotes_revision": "revision", "uq_contracts_number": "number",
 		"uq_departments_key": "key", "uq_roles_name": "name", "uq_pools_name": "name", "uq_pool_rules_name": "name",
-		"uq_territories_name": "name",
+		"uq_territories_name": "name", "uq_payments_number": "number", "uq_payments_external": "external_id",
+		"uq_invoices_number": "number", "uq_invoices_invoice_no": "invoice_no",
 	} {
 		if strings.HasSuffix(constraint, index) {
 			return field

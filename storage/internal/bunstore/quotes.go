@@ -376,3 +376,15 @@ func (r *docNumbers) Next(ctx context.Context, tenant kernel.TenantID, kind, per
 		ON CONFLICT (tenant_id, kind, period) DO UPDATE SET n = c.n + 1 RETURNING n`, n, kind, period).Scan(ctx, &next)
 	return next, err
 }
+
+// Reserve see [sales.NumberRepository].
+func (r *docNumbers) Reserve(ctx context.Context, tenant kernel.TenantID, kind, period string, count int) (first int64, err error) {
+	t := (*tx)(r)
+	n, err := t.tenant(ctx, tenant)
+	if err != nil {
+		return 0, err
+	}
+	err = t.raw(`INSERT INTO crm_numbers AS c (tenant_id, kind, period, n) VALUES (?0, ?1, ?2, ?3)
+		ON CONFLICT (tenant_id, kind, period) DO UPDATE SET n = c.n + ?3 RETURNING n - ?3 + 1`, n, kind, period, count).Scan(ctx, &first)
+	return first, err
+}

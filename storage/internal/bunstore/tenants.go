@@ -116,6 +116,10 @@ func (t *tx) forget(id kernel.TenantID) {
 // ofTenant is every table with rows of a tenant, those first that refer to others, and the columns that tell its rows
 // apart. A test walks the schema and finds what is missing here.
 var ofTenant = []struct{ table, key string }{
+	{"crm_invoice_rates", "invoice_id, sort"},
+	{"crm_invoices", "id"},
+	{"crm_payment_allocations", "payment_id, plan_id"},
+	{"crm_payments", "id"},
 	{"crm_plans", "id"},
 	{"crm_contract_lines", "contract_id, sort"},
 	{"crm_contracts", "id"},
@@ -160,6 +164,11 @@ var ofTenant = []struct{ table, key string }{
 	{"crm_departments", "id"},
 }
 
+// ofItself are the tables whose rows refer to each other, and by which column.
+var ofItself = map[string]string{
+	"crm_departments": "parent_id", "crm_product_categories": "parent_id", "crm_payments": "reverses_id", "crm_invoices": "red_of_id",
+}
+
 // DropSome see [team.TenantRepository]. The row of the tenant is locked against those who began before the drop and have
 // rows of it to commit: they end first, or wait and then find no tenant.
 func (r *tenants) DropSome(ctx context.Context, id kernel.TenantID, atMost int) (gone int, err error) {
@@ -192,8 +201,9 @@ func (r *tenants) DropSome(ctx context.Context, id kernel.TenantID, atMost int) 
 // deleteSome deletes a number of the tenant's rows.
 func deleteSome(table, key string) string {
 	text := "DELETE FROM {table} WHERE tenant_id = ? AND ({key}) IN (SELECT {key} FROM {table} AS x WHERE x.tenant_id = ?"
-	if table == "crm_departments" || table == "crm_product_categories" { // which refer to each other
-		text += " AND NOT EXISTS (SELECT 1 FROM {table} AS c WHERE c.tenant_id = x.tenant_id AND c.parent_id = x.id)"
+	parent, tree := ofItself[table]
+	if tree {
+		text += " AND NOT EXISTS (SELECT 1 FROM {table} AS c WHERE c.tenant_id = x.tenant_id AND c.{parent} = x.id)"
 	}
-	return strings.NewReplacer("{table}", table, "{key}", key).Replace(text + " LIMIT ?)")
+	return strings.NewReplacer("{table}", table, "{key}", key, "{parent}", parent).Replace(text + " LIMIT ?)")
 }

@@ -28,8 +28,11 @@ var notVerified = map[string]string{
 	"crm_stages":       "opportunities are held against them",
 
 	"crm_opportunity_stages": "likewise",
-	"crm_quote_lines":        "not yet: what they come to is kept twice, and only package calc can say it",
-	"crm_contract_lines":     "likewise",
+	"crm_quote_lines":        "quotes are held against them",
+	"crm_contract_lines":     "contracts are held against them",
+
+	"crm_payment_allocations": "contracts and instalments are held against them",
+	"crm_invoice_rates":       "invoices are held against them",
 }
 
 // Every table is walked by Verify, or stands above with the reason: a new one must choose.
