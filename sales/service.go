@@ -16,6 +16,8 @@ type Service struct {
 	Opportunities *Opportunities
 	Quotes        *Quotes
 	Contracts     *Contracts
+
+	Leads *Leads // crm.New sets it: they need the module of customers
 }
 
 // NewService is for crm.New.

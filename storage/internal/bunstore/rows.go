@@ -23,6 +23,7 @@ var models = []any{
 	(*categoryRow)(nil), (*productRow)(nil), (*priceListRow)(nil), (*priceRow)(nil), (*pipelineRow)(nil), (*stageRow)(nil),
 	(*opportunityRow)(nil), (*stageMovedRow)(nil), (*quoteRow)(nil), (*quoteLineRow)(nil),
 	(*contractRow)(nil), (*contractLineRow)(nil), (*planRow)(nil),
+	(*leadRow)(nil), (*followUpRow)(nil), (*leadTagRow)(nil),
 }
 
 // ownershipCols shadows customer.Ownership in every row that embeds an aggregate with an owner. Among embedded columns of
