@@ -41,6 +41,7 @@ var tablesOfIDs = map[reflect.Type]string{
 	reflect.TypeFor[sales.QuoteID]():          "crm_quotes",
 	reflect.TypeFor[sales.ContractID]():       "crm_contracts",
 	reflect.TypeFor[sales.PlanID]():           "crm_plans",
+	reflect.TypeFor[sales.LeadID]():           "crm_leads",
 }
 
 // notWalked ends what the walk walks on.
@@ -105,6 +106,7 @@ func (w *wanderer) step(t *testing.T, u useCase) error {
 func (w *wanderer) look(t *testing.T) {
 	t.Helper()
 	w.own.now, w.own.busy = w.house.now(), customer.ID(w.any(t, "crm_customers"))
+	w.lookLead(sales.LeadID(w.any(t, "crm_leads")))
 	x, err := w.Customers.Get(context.Background(), boss, w.own.busy)
 	if errors.Is(err, crm.ErrNotFound) { // a deleted one: as it was
 		return

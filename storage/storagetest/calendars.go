@@ -96,7 +96,7 @@ func testCalendars(t *testing.T, open Open) {
 	t.Run("the migration leaves pools as they were: elapsed", func(t *testing.T) {
 		b := setup(t, open)
 		require.NoError(t, b.store.MigrateDown(t.Context(), 2))
-		require.Equal(t, 2*2, b.count("SELECT count(*) FROM crm_pools"))
+		require.Equal(t, 2, b.count("SELECT count(*) FROM crm_pools"))
 		require.NoError(t, b.store.Migrate(t.Context()))
 		c := b.open(nil)
 		p, err := c.Pool.Pools.Get(t.Context(), boss, 0)
