@@ -16,11 +16,28 @@ type Leads struct {
 	core      kernel.Service[Tx]
 	customers *customer.Maker
 	deals     *Opportunities
+	assigner  LeadAssigner
+}
+
+// LeadAssigner gives new leads that nobody owns to members, where their home pool says so, in the transaction that makes them.
+// The pool does it; crm.New wires it.
+type LeadAssigner interface {
+	// Plan must tell who may get one of these leads, which have their home pools and are not written yet; nil when none of the
+	// pools wants that. It must lock nothing.
+	Plan(ctx context.Context, c *kernel.Call[Tx], xs []*Lead) (LeadAssignPlan, error)
+}
+
+// LeadAssignPlan is what a LeadAssigner found out about some leads.
+type LeadAssignPlan interface {
+	// Users must be all whose counters Assign will lock: those of explicit owners are locked with them, in one order.
+	Users() []kernel.UserID
+	// Assign must give those of the leads, now written and without an owner, that somebody can get, and note it in them.
+	Assign(ctx context.Context, made []*Lead) error
 }
 
 // NewLeads is for crm.New. The scopes of core's rights name the pools of leads.
-func NewLeads(core kernel.Service[Tx], customers *customer.Maker, deals *Opportunities) *Leads {
-	return &Leads{core, customers, deals}
+func NewLeads(core kernel.Service[Tx], customers *customer.Maker, deals *Opportunities, assigner LeadAssigner) *Leads {
+	return &Leads{core, customers, deals, assigner}
 }
 
 // Create captures one lead: with an owner, who then needs a free place under the cap of leads, or without one into its home
@@ -67,7 +84,7 @@ func (s *Leads) capture(ctx context.Context, a kernel.Actor, op string, xs []*Le
 		if err := mayGive(c, drafts); err != nil {
 			return capturedMany{}, err
 		}
-		outcomes, err := insertLeads(ctx, c, drafts, how)
+		outcomes, err := s.insert(ctx, c, drafts, how)
 		return capturedMany{drafts, outcomes}, err
 	})
 	if err != nil {
@@ -103,8 +120,12 @@ func noOwner() error {
 }
 
 // insertLeads writes new leads, those with an owner as far as its cap allows.
-func insertLeads(ctx context.Context, c *kernel.Call[Tx], xs []*Lead, how kernel.Several) ([]Captured, error) {
+func (s *Leads) insert(ctx context.Context, c *kernel.Call[Tx], xs []*Lead, how kernel.Several) ([]Captured, error) {
 	if err := settleLeads(ctx, c, xs); err != nil {
+		return nil, err
+	}
+	plan, err := s.planFor(ctx, c, xs)
+	if err != nil {
 		return nil, err
 	}
 	outcomes := make([]Captured, len(xs))
@@ -122,7 +143,7 @@ func insertLeads(ctx context.Context, c *kernel.Call[Tx], xs []*Lead, how kernel
 			outcomes[t.Index].ID = by.ID
 		}
 	}
-	homeless, err := seatLeads(ctx, c, xs, outcomes)
+	homeless, err := seatLeads(ctx, c, xs, outcomes, plan)
 	if err != nil {
 		return nil, err
 	}
@@ -134,7 +155,30 @@ func insertLeads(ctx context.Context, c *kernel.Call[Tx], xs []*Lead, how kernel
 	if err := c.Tx.Leads().Discard(ctx, c.Actor.Tenant, homeless...); err != nil {
 		return nil, err
 	}
-	return outcomes, tellCaptured(ctx, c, xs, outcomes)
+	if err := tellCaptured(ctx, c, xs, outcomes); err != nil || plan == nil {
+		return outcomes, err
+	}
+	var made []*Lead
+	for i, x := range xs {
+		if outcomes[i].Err == nil && x.OwnerID == "" {
+			made = append(made, x)
+		}
+	}
+	return outcomes, plan.Assign(ctx, made)
+}
+
+// planFor asks the assigner about those of the leads that have no owner.
+func (s *Leads) planFor(ctx context.Context, c *kernel.Call[Tx], xs []*Lead) (LeadAssignPlan, error) {
+	var free []*Lead
+	for _, x := range xs {
+		if x.OwnerID == "" {
+			free = append(free, x)
+		}
+	}
+	if len(free) == 0 {
+		return nil, nil
+	}
+	return s.assigner.Plan(ctx, c, free)
 }
 
 // settleLeads fills in what a lead has from its first day.
@@ -178,7 +222,10 @@ func settleLeads(ctx context.Context, c *kernel.Call[Tx], xs []*Lead) error {
 }
 
 // seatLeads gives the places of the owners' caps in the order of the items; what finds none is refused and returned.
-func seatLeads(ctx context.Context, c *kernel.Call[Tx], xs []*Lead, outcomes []Captured) (homeless []LeadID, err error) {
+// The counters that the plan will lock are locked with theirs, in one order.
+func seatLeads(
+	ctx context.Context, c *kernel.Call[Tx], xs []*Lead, outcomes []Captured, plan LeadAssignPlan,
+) (homeless []LeadID, err error) {
 	places := map[kernel.UserID]int{}
 	var users []kernel.UserID
 	for i, x := range xs {
@@ -189,8 +236,11 @@ func seatLeads(ctx context.Context, c *kernel.Call[Tx], xs []*Lead, outcomes []C
 	if len(users) == 0 {
 		return nil, nil
 	}
+	if plan != nil {
+		users = append(users, plan.Users()...)
+	}
 	slices.Sort(users)
-	counters, err := c.Tx.Counters(LeadKind).Lock(ctx, c.Actor.Tenant, users...)
+	counters, err := c.Tx.Counters(LeadKind).Lock(ctx, c.Actor.Tenant, slices.Compact(users)...)
 	if err != nil {
 		return nil, err
 	}

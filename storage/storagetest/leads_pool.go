@@ -180,6 +180,30 @@ func testLeadPool(t *testing.T, open Open) {
 		require.Empty(t, b.getLead(y.ID).OwnerID)
 		b.agree()
 	})
+	t.Run("a pool that assigns new leads gives them in the transaction that captures them", func(t *testing.T) {
+		b := setup(t, open)
+		p, err := b.LeadPool.Pools.Get(t.Context(), boss, 0)
+		require.NoError(t, err)
+		p.AssignNew = true
+		require.NoError(t, b.LeadPool.Pools.Update(t.Context(), boss, p))
+		require.NoError(t, b.LeadPool.Territories.Put(t.Context(), boss, &pool.Territory{
+			Name: "zhejiang", Regions: []string{"33"}, Members: []kernel.UserID{"wang", "li"}, Enabled: true,
+		}))
+		one := 1
+		require.NoError(t, b.LeadPool.Pools.SetLimits(t.Context(), boss, "wang", pool.Limits{Cap: &one}))
+		xs := []*sales.Lead{{Name: "1", Region: "3301"}, {Name: "2", Region: "3301"}, {Name: "3", Region: "3301"}, {Name: "4", Region: "31"}}
+		xs = append(xs, &sales.Lead{Name: "5", Ownership: customer.Ownership{OwnerID: "head"}})
+		_, err = b.Sales.Leads.CreateMany(t.Context(), boss, xs, crm.AllOrNothing)
+		require.NoError(t, err)
+		owners := map[kernel.UserID]int{}
+		for _, x := range xs {
+			is := b.getLead(x.ID)
+			require.Equal(t, []any{is.OwnerID, is.Version, is.Seq}, []any{x.OwnerID, x.Version, x.Seq}, "the caller's is as written")
+			owners[x.OwnerID]++
+		}
+		require.Equal(t, map[kernel.UserID]int{"wang": 1, "li": 2, "head": 1, "": 1}, owners)
+		b.agree()
+	})
 	t.Run("a member that leaves hands its living leads over; invalid ones stay", func(t *testing.T) {
 		b := setup(t, open)
 		x, y := b.lead("li", nil), b.lead("li", nil)

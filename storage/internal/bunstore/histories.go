@@ -186,8 +186,8 @@ func (b *batchOfHistories) changes(ctx context.Context) error {
 	}
 	rows, err := sourceOf(ctx, b, `SELECT subject_id AS record_id, at, type, before, after FROM crm_audit
 		WHERE tenant_id = ?tenant AND subject_kind = ?kind AND subject_id BETWEEN ?from AND ?to AND kind = ?kind
-			AND type NOT IN ('customer.claimed', 'customer.released', 'customer.removed', 'customer.recycled', 'customer.assigned',
-				'customer.transferred', 'customer.moved')
+			AND type NOT IN (?kind || '.claimed', ?kind || '.released', ?kind || '.removed', ?kind || '.recycled', ?kind || '.assigned',
+				?kind || '.transferred', ?kind || '.moved')
 		ORDER BY subject_id, id LIMIT ?limit`, func(r *row) int64 { return r.RecordID })
 	for _, x := range rows {
 		if h := b.of(x.RecordID); h != nil {

@@ -117,6 +117,10 @@ CREATE INDEX crm_ix_lead_tags_tag ON crm_lead_tags (tenant_id, tag_id, lead_id);
 
 INSERT INTO crm_policies (tenant_id, kind, cap, daily_quota, open_limit, lock_limit, lock_days)
   SELECT id, 'lead', 200, 20, 100, 20, 180 FROM crm_tenants WHERE dropped_at IS NULL;
+-- who is inactive gets none of them either
+INSERT INTO crm_counters (tenant_id, kind, user_id, places, closed)
+  SELECT m.tenant_id, 'lead', m.user_id, 0, 1 FROM crm_members m JOIN crm_tenants n ON n.id = m.tenant_id
+  WHERE m.inactive_since IS NOT NULL AND n.dropped_at IS NULL;
 -- the id of the pool, and behind it those of its rules
 CREATE TABLE crm_lead_begin AS SELECT id AS tenant_id,
     (SELECT next FROM crm_ids) + 64 * (row_number() OVER (ORDER BY id) - 1) AS base, created_at
