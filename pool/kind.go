@@ -17,14 +17,20 @@ var customersOnly = []condition.Fact{
 // knows refuses a condition that names a fact which records of the kind never have: a rule on it would do nothing, or act on
 // all of them. What cannot be parsed is refused elsewhere.
 func (k Kind) knows(field, text string) error {
-	parsed, err := condition.Parse(text)
-	if k == Customers || err != nil {
+	if k == Customers {
 		return nil
 	}
-	for _, f := range parsed.Facts() {
+	for _, f := range factsIn(text) {
 		if slices.Contains(customersOnly, f) {
 			return kernel.Invalidf(field, kernel.Unknown, "no %s has the fact %s", k, f)
 		}
+	}
+	return nil
+}
+
+func factsIn(text string) []condition.Fact {
+	if parsed, err := condition.Parse(text); err == nil {
+		return parsed.Facts()
 	}
 	return nil
 }

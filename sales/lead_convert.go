@@ -104,6 +104,11 @@ func mayConvert(x *Lead, of *customer.Customer, p ConversionPlan) error {
 func (s *Leads) apply(ctx context.Context, c *kernel.Call[Tx], x *Lead, of *customer.Customer, p ConversionPlan) (Converted, error) {
 	var err error
 	if of == nil {
+		if p.Opportunity != nil { // members before counters, as who makes one inactive locks them; create refuses a wrong one
+			if _, err := c.Tx.Opportunities().ActiveMember(ctx, c.Actor.Tenant, dealOwner(x, p)); err != nil {
+				return Converted{}, err
+			}
+		}
 		if of, err = s.newCustomer(ctx, c, x); err != nil {
 			return Converted{}, err
 		}
@@ -133,6 +138,14 @@ func (s *Leads) apply(ctx context.Context, c *kernel.Call[Tx], x *Lead, of *cust
 	return next.converted(), tellCustomer(ctx, c, of.ID, kernel.Change{
 		Ref: x.Ref(), Type: "customer.converted", After: map[string]any{"lead": x.ID, "contact": contact, "opportunity": deal, "interactions": moved},
 	})
+}
+
+// dealOwner is whose the new opportunity is.
+func dealOwner(x *Lead, p ConversionPlan) kernel.UserID {
+	if p.Opportunity.OwnerID != "" {
+		return p.Opportunity.OwnerID
+	}
+	return x.OwnerID
 }
 
 // newCustomer makes the customer that a lead becomes.
@@ -197,9 +210,7 @@ func (s *Leads) opportunity(
 	if d.Name == "" {
 		d.Name = x.customerName()
 	}
-	if d.OwnerID == "" {
-		d.OwnerID = x.OwnerID
-	}
+	d.OwnerID = dealOwner(x, p)
 	if d.Source == "" {
 		d.Source = x.Source
 	}

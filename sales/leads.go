@@ -136,13 +136,7 @@ func (s *Leads) insert(ctx context.Context, c *kernel.Call[Tx], xs []*Lead, how 
 	if err != nil {
 		return nil, err
 	}
-	sees, _ := c.Rights.Scope(kernel.CustomerRead) // without it: nothing
-	for _, t := range taken {
-		outcomes[t.Index] = Captured{Did: customer.WasRefused, Err: kernel.Taken(t.Field)}
-		if by := t.By; by != nil && sees.Sees(by.OwnerID, by.Region, int64(by.PoolID)) {
-			outcomes[t.Index].ID = by.ID
-		}
-	}
+	noteTaken(c, taken, outcomes)
 	homeless, err := seatLeads(ctx, c, xs, outcomes, plan)
 	if err != nil {
 		return nil, err
@@ -158,13 +152,29 @@ func (s *Leads) insert(ctx context.Context, c *kernel.Call[Tx], xs []*Lead, how 
 	if err := tellCaptured(ctx, c, xs, outcomes); err != nil || plan == nil {
 		return outcomes, err
 	}
+	return outcomes, assignNew(ctx, plan, xs, outcomes)
+}
+
+// noteTaken refuses duplicates, and names the lead that is there where the actor may see it.
+func noteTaken(c *kernel.Call[Tx], taken []LeadTaken, outcomes []Captured) {
+	sees, _ := c.Rights.Scope(kernel.CustomerRead) // without it: nothing
+	for _, t := range taken {
+		outcomes[t.Index] = Captured{Did: customer.WasRefused, Err: kernel.Taken(t.Field)}
+		if by := t.By; sees.Sees(by.OwnerID, by.Region, int64(by.PoolID)) {
+			outcomes[t.Index].ID = by.ID
+		}
+	}
+}
+
+// assignNew gives the leads that were made without an owner, as planned.
+func assignNew(ctx context.Context, plan LeadAssignPlan, xs []*Lead, outcomes []Captured) error {
 	var made []*Lead
 	for i, x := range xs {
 		if outcomes[i].Err == nil && x.OwnerID == "" {
 			made = append(made, x)
 		}
 	}
-	return outcomes, plan.Assign(ctx, made)
+	return plan.Assign(ctx, made)
 }
 
 // planFor asks the assigner about those of the leads that have no owner.

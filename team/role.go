@@ -189,7 +189,8 @@ func union(a, b kernel.Scope) kernel.Scope {
 	if a.All || b.All {
 		return kernel.Scope{All: true}
 	}
-	return kernel.Scope{Owners: merge(a.Owners, b.Owners), Regions: merge(a.Regions, b.Regions), Pools: merge(a.Pools, b.Pools),
+	return kernel.Scope{
+		Owners: merge(a.Owners, b.Owners), Regions: merge(a.Regions, b.Regions), Pools: merge(a.Pools, b.Pools),
 		LeadPools: merge(a.LeadPools, b.LeadPools),
 	}
 }

@@ -58,7 +58,7 @@ func testLeadConversion(t *testing.T, open Open) {
 		b.requireFacts(of.ID, 2, last.At)
 		require.Equal(t, []string{"VIP"}, b.carried(of.ID))
 		require.Zero(t, b.count("SELECT count(*) FROM crm_lead_interactions")+b.count("SELECT count(*) FROM crm_lead_tags"), "moved, not copied")
-		require.Zero(t, b.leadPlaces("li"))
+		require.Zero(t, b.leadPlaces())
 		require.Equal(t, 1, b.places("li"))
 		is := b.getLead(x.ID)
 		require.Equal(t, []any{sales.LeadConverted, of.ID, k.ID, deal.ID}, []any{is.Status, is.CustomerID, is.ContactID, is.OpportunityID})
@@ -190,13 +190,13 @@ func testLeadConversion(t *testing.T, open Open) {
 		}
 		zero := 0
 		require.NoError(t, b.Pool.Pools.SetLimits(t.Context(), boss, "li", pool.Limits{Cap: &zero}))
-		before += 1
+		before++
 		_, err := b.Sales.Leads.Convert(t.Context(), li, p)
 		requireError(t, err, crm.ErrRefused, customer.NoPlace, "owner_id")
 		require.Zero(t, b.count("SELECT count(*) FROM crm_customers")+b.count("SELECT count(*) FROM crm_contacts"))
 		require.Equal(t, before, b.count("SELECT count(*) FROM crm_audit"))
 		require.Equal(t, 1, b.count("SELECT count(*) FROM crm_lead_interactions"))
-		require.Equal(t, 1, b.leadPlaces("li"))
+		require.Equal(t, 1, b.leadPlaces())
 		b.agree()
 	})
 	t.Run("into an opportunity that is there, of that customer only", func(t *testing.T) {

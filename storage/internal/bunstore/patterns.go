@@ -36,7 +36,8 @@ func (p *patterns) releasedClaims() string {
 	return `crm_operations AS c` + p.following("r", "x.record_id = c.record_id AND x.id > c.id AND (x.to_owner IS NULL OR x.to_owner <> c.to_owner)") + `
 	WHERE c.tenant_id = ?tenant AND c.kind = ?kind AND c.action IN ('claim', 'release') AND c.action = 'claim' AND c.at >= ?from AND c.at < ?to AND ?member
 		AND r.action = 'release' AND r.from_owner = c.to_owner AND r.at <= c.at + ?within
-` + kinds[p.kind].write(`	AND NOT EXISTS (SELECT 1 FROM {interactions} AS i WHERE i.tenant_id = ?tenant AND i.{interaction_of} = c.record_id AND {interaction_lives} AND i.followup
+` + kinds[p.kind].write(`		AND NOT EXISTS (SELECT 1 FROM {interactions} AS i WHERE i.tenant_id = ?tenant AND i.{interaction_of} = c.record_id
+			AND {interaction_lives} AND i.followup
 			AND i.at >= c.at AND i.at <= r.at)`)
 }
 

@@ -297,7 +297,8 @@ func (r *records) Facts(ctx context.Context, tenant kernel.TenantID, spendFrom, 
 		tags = "(SELECT string_agg(g.name, chr(10))"
 	}
 	var rows []factsRecord
-	err = r.raw(kinds[r.kind].write(`SELECT t.id, t.level, t.standing, t.stage, t.type, t.industry, t.source, t.region, t.annual_potential, t.owned_since, t.first_followup_at,
+	err = r.raw(kinds[r.kind].write(`SELECT t.id, t.level, t.standing, t.stage, t.type, t.industry, t.source, t.region, t.annual_potential,
+			t.owned_since, t.first_followup_at,
 			t.last_followup_at, {last_interaction} AS last_interaction_at, f.orders, f.last_order_at, f.open_opportunities, f.active_contracts, f.open_cases,
 			(SELECT sum(o.amount) FROM crm_orders o WHERE o.tenant_id = t.tenant_id AND o.customer_id = t.id
 				AND o.status IN ('paid', 'shipped', 'completed') AND o.ordered_at >= ? AND o.ordered_at < ?) AS spend,
