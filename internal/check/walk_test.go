@@ -63,7 +63,7 @@ func TestAnyUseCasesInAnyOrderKeepTheInvariants(t *testing.T) {
 		require.NoError(t, h.Team.Members.Add(t.Context(), boss, team.Member{User: "admin", Role: team.Admin}))
 		w := &wanderer{house: h, own: h.live(), r: chance(t), all: useCases(t)}
 		done := map[string]int{}
-		for n := range choose(600, 10_000) {
+		for n := range choose(900, 10_000) {
 			u := pick(w.r, w.all...)
 			if notWalked[u.name] {
 				continue
