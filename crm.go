@@ -98,6 +98,7 @@ type CRM struct {
 	Team      *team.Service
 	Customers *customer.Service
 	Pool      *pool.Service[customer.ID]
+	LeadPool  *pool.Service[sales.LeadID]
 	Sales     *sales.Service
 	HandOver  *HandOver // when a member leaves
 
@@ -162,9 +163,10 @@ func wire(s storage.Store, o Options, cache *team.Cache) *CRM {
 			Unit: unit(s, func(tx storage.Tx) sales.Tx { return tx }), Authority: authority, Clock: o.Clock,
 		}, o.Sales),
 	}
+	wireLeads(c, authority)
 	c.HandOver = &HandOver{
 		c.core, c.Team.Members,
-		[]handsOver{c.Pool, c.Customers.Tasks},
+		[]handsOver{c.Pool, c.Customers.Tasks, c.LeadPool},
 	}
 	return c
 }

@@ -39,6 +39,7 @@ func ExampleHandOver_Run() {
 	// of 3 customers 2 would go to sun, open work to chen
 	// customer 3 map[sun:2 wang:1] 0
 	// task 1 map[chen:1] 0
+	// lead 0 map[] 0
 	// again: 0 0
 }
 

@@ -11,8 +11,8 @@ import (
 	"github.com/openseas/crm/team"
 )
 
-// HandOver hands over what a member has who leaves (rules.md, Resignation): customers go to their pools or to named
-// successors, open work to the superior. Use it as CRM.HandOver.
+// HandOver hands over what a member has who leaves (rules.md, Resignation): customers and leads go to their pools or to
+// named successors, open work to the superior. Use it as CRM.HandOver.
 type HandOver struct {
 	core    kernel.Service[storage.Tx]
 	team    *team.Members
@@ -49,7 +49,7 @@ type HandOverOptions struct {
 type HandOverPlan struct {
 	User     UserID          `json:"user"`
 	Superior UserID          `json:"superior,omitempty"` // who gets the open work; empty: it stays
-	Items    []kernel.Handed `json:"items"`              // by kind of record: customers, then tasks
+	Items    []kernel.Handed `json:"items"`              // by kind of record: customers, tasks, then leads
 }
 
 // HandOverReport is what a hand-over has done.

@@ -92,7 +92,7 @@ func TestFollowupsMoveTheClocksOfThePresentOwnership(t *testing.T) {
 		"in the pool it moves none":               {with("", at(5), at(9)), at(10), at(5), at(9)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			is := c.was.followedUp(c.at)
+			is := c.was.FollowedUp(c.at)
 			require.Equal(t, []time.Time{c.first, c.last}, []time.Time{is.FirstFollowupAt, is.LastFollowupAt})
 		})
 	}
@@ -113,7 +113,7 @@ func TestClocksAreThoseOfWhatIsLeft(t *testing.T) {
 				o = o.unfollowed(gone, first, last)
 			} else {
 				left = append(left, owned.Add(time.Duration(random.IntN(8)-2)*time.Microsecond))
-				o = o.followedUp(left[len(left)-1])
+				o = o.FollowedUp(left[len(left)-1])
 			}
 			first, last := clocksOf(owned, left)
 			require.Equal(t, []time.Time{first, last}, []time.Time{o.FirstFollowupAt, o.LastFollowupAt})
@@ -151,7 +151,7 @@ func TestClocksThatASyncStatedStay(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			at := owned.Add(c.at)
-			o := synced.followedUp(at).unfollowed(at, none, none)
+			o := synced.FollowedUp(at).unfollowed(at, none, none)
 			require.Equal(t, []time.Time{owned.Add(c.first), owned.Add(c.last)}, []time.Time{o.FirstFollowupAt, o.LastFollowupAt})
 		})
 	}

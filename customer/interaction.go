@@ -202,11 +202,11 @@ func (i *Interaction) changed(cur *Interaction, event string, now time.Time) (ke
 	return kernel.Change{Ref: i.Ref(), Type: event, Before: was, After: is}, true
 }
 
-// followedUp is the ownership after a follow-up at an instant (rules.md, Follow-up); Repository.Meet writes the same in SQL.
+// FollowedUp is the ownership after a follow-up at an instant (rules.md, Follow-up); Repository.Meet writes the same in SQL.
 // One that is older than the present ownership, or that meets a record in the pool, moves no clock. The first follow-up is
 // the earliest one of the ownership, in whatever order they were written down: what is left after a deletion is then the
 // same rule.
-func (o Ownership) followedUp(at time.Time) Ownership {
+func (o Ownership) FollowedUp(at time.Time) Ownership {
 	if o.OwnerID == "" || at.Before(o.OwnedSince) {
 		return o
 	}

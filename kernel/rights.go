@@ -48,7 +48,9 @@ type Scope struct {
 	All     bool
 	Owners  []UserID // records that one of them owns
 	Regions []string // records whose region code starts with one of them
-	Pools   []int64  // records that lie in one of these pools
+	Pools   []int64  // records that lie in one of these pools: of customers, unless OfLeads says otherwise
+	// LeadPools is Pools for leads.
+	LeadPools []int64
 }
 
 // Sees decides about one record; adapters compile the same value to SQL for many. Owner is empty for a record that lies
@@ -66,6 +68,17 @@ type Rights struct {
 	System       bool                 // the system actor: everything within the tenant
 	Grants       map[Permission]Scope // a permission that is not in it is not granted
 	Subordinates []UserID             // members whose head or superior the actor is, directly or through others
+}
+
+// OfLeads is the rights over leads: what names pools names those of leads.
+func (r Rights) OfLeads() Rights {
+	grants := make(map[Permission]Scope, len(r.Grants))
+	for p, s := range r.Grants {
+		s.Pools = s.LeadPools
+		grants[p] = s
+	}
+	r.Grants = grants
+	return r
 }
 
 // Scope is where the actor may use the permission; without it the error is denied, with the permission as its field. Pools

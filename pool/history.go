@@ -110,7 +110,7 @@ func (p *pastFields) set(name string, raw json.RawMessage) error {
 	case "annual_potential":
 		p.potential = decimal.NullDecimal{}
 		return decode(raw, &p.potential)
-	case "deleted_at":
+	case "deleted_at", "closed_at": // the one of customers, the other of leads
 		p.deleted = isThere(raw)
 	}
 	return nil

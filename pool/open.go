@@ -16,9 +16,10 @@ const OpenLimit kernel.Reason = "open_limit"
 // openedMost bounds each list of Opened: what has more is read after a claim.
 const openedMost = 200
 
-// Opened is a customer that lies in a pool, with what every other read masks. Leads will have a field of their own here.
+// Opened is a record that lies in a pool, with what every other read masks.
 type Opened struct {
-	Customer     *customer.Customer      `json:"customer"`
+	Customer     *customer.Customer      `json:"customer,omitempty"`     // of a pool of customers
+	Lead         any                     `json:"lead,omitempty"`         // of a pool of leads: a *sales.Lead, which this package cannot name
 	Contacts     []*customer.Contact     `json:"contacts,omitempty"`     // the 200 oldest
 	Addresses    []*customer.Address     `json:"addresses,omitempty"`    // the 200 oldest
 	Interactions []*customer.Interaction `json:"interactions,omitempty"` // the 200 newest
@@ -70,7 +71,7 @@ func (s *Service[I]) Open(ctx context.Context, a kernel.Actor, id I) (*Opened, e
 		if err != nil {
 			return err
 		}
-		if opened, err = reveal(ctx, c, customer.ID(id)); err == nil {
+		if opened, err = s.reveal(ctx, c, int64(id)); err == nil {
 			opened.First = first
 		}
 		return err
@@ -138,7 +139,8 @@ func (s *Service[I]) noteOpening(ctx context.Context, c *kernel.Call[Tx], o Open
 }
 
 // reveal reads a customer with its children, as they are.
-func reveal(ctx context.Context, c *kernel.Call[Tx], id customer.ID) (*Opened, error) {
+func reveal(ctx context.Context, c *kernel.Call[Tx], record int64) (*Opened, error) {
+	id := customer.ID(record)
 	t, w := c.Actor.Tenant, kernel.Window{Limit: openedMost}
 	found, err := c.Tx.Customers().Get(ctx, t, kernel.Scope{All: true}, id)
 	if err == nil && len(found) == 0 {

@@ -13,8 +13,11 @@ import (
 // Kind is a kind of record that can lie in a pool; adapters map it to a table.
 type Kind string
 
-// Customers is the first kind; leads follow as a constant here, a table in the adapters and a LeadPool in root.
-const Customers Kind = customer.Kind
+// The kinds. Leads are sales.LeadKind, which this package cannot name: both stand on one floor.
+const (
+	Customers Kind = customer.Kind
+	Leads     Kind = "lead"
+)
 
 // The kinds of this package's own records, as references and events name them.
 const (

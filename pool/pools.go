@@ -20,7 +20,7 @@ func (s *Pools) Create(ctx context.Context, a kernel.Actor, p *Pool) error {
 	const op = "pool.Pools.Create"
 	n := *p
 	n.ID, n.Kind, n.IsDefault = 0, s.kind, false
-	if err := n.check(); err != nil {
+	if err := kernel.FirstError(n.check(), s.kind.knows("claim_condition", n.ClaimCondition)); err != nil {
 		return kernel.Wrap(op, err)
 	}
 	made, err := kernel.Do(ctx, &s.core, a, op, kernel.PoolManage, n, func(ctx context.Context, c *kernel.Call[Tx]) (*Pool, error) {
@@ -29,7 +29,7 @@ func (s *Pools) Create(ctx context.Context, a kernel.Actor, p *Pool) error {
 			return nil, err
 		}
 		var rules []*Rule
-		for _, r := range DefaultRules() {
+		for _, r := range s.kind.DefaultRules() {
 			r.Version, r.CreatedAt, r.UpdatedAt = 1, c.Now, c.Now
 			rules = append(rules, &r)
 		}
@@ -83,7 +83,7 @@ func (s *Pools) List(ctx context.Context, a kernel.Actor, p kernel.Page) (kernel
 func (s *Pools) Update(ctx context.Context, a kernel.Actor, p *Pool) error {
 	const op = "pool.Pools.Update"
 	given := *p
-	if err := given.check(); err != nil {
+	if err := kernel.FirstError(given.check(), s.kind.knows("claim_condition", given.ClaimCondition)); err != nil {
 		return kernel.Wrap(op, err)
 	}
 	written, err := kernel.Do(ctx, &s.core, a, op, kernel.PoolManage, given, func(ctx context.Context, c *kernel.Call[Tx]) (*Pool, error) {

@@ -46,7 +46,7 @@ func (s *Service[I]) Preview(ctx context.Context, a kernel.Actor, rules []Rule, 
 		err = kernel.Invalidf("rules", kernel.TooMany, "a pool has at most %d rules", mostRules)
 	}
 	for i, r := range rules {
-		err = kernel.FirstError(err, kernel.At(i, r.check()))
+		err = kernel.FirstError(err, kernel.At(i, r.check()), kernel.At(i, s.kind.knows("condition", r.Condition)))
 	}
 	if err != nil {
 		return Preview[I]{}, kernel.Wrap(op, err)

@@ -24,7 +24,7 @@ func (s *Pools) Rules(ctx context.Context, a kernel.Actor, id ID) ([]*Rule, erro
 func (s *Pools) PutRule(ctx context.Context, a kernel.Actor, r *Rule) error {
 	const op = "pool.Pools.PutRule"
 	given := *r
-	if err := given.check(); err != nil {
+	if err := kernel.FirstError(given.check(), s.kind.knows("condition", given.Condition)); err != nil {
 		return kernel.Wrap(op, err)
 	}
 	written, err := kernel.Do(ctx, &s.core, a, op, kernel.PoolManage, given, func(ctx context.Context, c *kernel.Call[Tx]) (*Rule, error) {

@@ -19,14 +19,23 @@ type Service[I RecordID] struct {
 	Territories *Territories // which members get records that nobody owns
 	Patterns    *Patterns[I] // how members use the pool
 
-	kind Kind
-	core kernel.Service[Tx]
+	kind   Kind
+	core   kernel.Service[Tx]
+	reveal func(ctx context.Context, c *kernel.Call[Tx], id int64) (*Opened, error)
 }
 
 // NewService is for crm.New.
 func NewService[I RecordID](k Kind, core kernel.Service[Tx]) *Service[I] {
+	return NewServiceShowing[I](k, core, reveal)
+}
+
+// NewServiceShowing is NewService for a kind whose records another module reads: show must return one whole, with what
+// happened with it, for Open.
+func NewServiceShowing[I RecordID](
+	k Kind, core kernel.Service[Tx], show func(ctx context.Context, c *kernel.Call[Tx], id int64) (*Opened, error),
+) *Service[I] {
 	pools := &Pools{k, core}
-	return &Service[I]{pools, &Territories{k, core, pools}, &Patterns[I]{k, core}, k, core}
+	return &Service[I]{pools, &Territories{k, core, pools}, &Patterns[I]{k, core}, k, core, show}
 }
 
 // Refused is one record of a call that takes many, and why it was left as it is.

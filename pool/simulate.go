@@ -105,7 +105,7 @@ func (s *Service[I]) Simulate(ctx context.Context, a kernel.Actor, rules []Rule,
 	now := s.core.Clock.Now()
 	after, err := o.check(now)
 	if err == nil {
-		err = checkRules(rules)
+		err = s.kind.checkRules(rules)
 	}
 	if err != nil {
 		return Simulation[I]{}, kernel.Wrap(op, err)
@@ -124,12 +124,12 @@ func (s *Service[I]) Simulate(ctx context.Context, a kernel.Actor, rules []Rule,
 }
 
 // checkRules refuses rules that could not be saved either.
-func checkRules(rules []Rule) (err error) {
+func (k Kind) checkRules(rules []Rule) (err error) {
 	if len(rules) > mostRules {
 		return kernel.Invalidf("rules", kernel.TooMany, "a pool has at most %d rules", mostRules)
 	}
 	for i, r := range rules {
-		err = kernel.FirstError(err, kernel.At(i, r.check()))
+		err = kernel.FirstError(err, kernel.At(i, r.check()), kernel.At(i, k.knows("condition", r.Condition)))
 	}
 	return err
 }

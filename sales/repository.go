@@ -22,6 +22,7 @@ type Tx interface {
 	Payments() PaymentRepository
 	Invoices() InvoiceRepository
 	Receivables() ReceivableRepository
+	Leads() LeadRepository
 }
 
 // Taken is a row that was not written because another has its unique value.

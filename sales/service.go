@@ -20,6 +20,7 @@ type Service struct {
 	Payments    *Payments
 	Invoices    *Invoices
 	Receivables *Receivables
+	Leads       *Leads // crm.New sets it: they need the module of customers
 }
 
 // NewService is for crm.New.

@@ -151,6 +151,7 @@ func copied(r kernel.Rights) kernel.Rights {
 	r.Grants = maps.Clone(r.Grants)
 	for p, s := range r.Grants {
 		s.Owners, s.Regions, s.Pools = slices.Clone(s.Owners), slices.Clone(s.Regions), slices.Clone(s.Pools)
+		s.LeadPools = slices.Clone(s.LeadPools)
 		r.Grants[p] = s
 	}
 	return r

@@ -120,6 +120,7 @@ type Grantee struct {
 	TreeMembers       []kernel.UserID // of its department and all below
 	Subordinates      []kernel.UserID // by headship and by named superiors, through others too, active or not; itself left out
 	Pools             []int64         // of customers, that it belongs to
+	LeadPools         []int64         // of leads, that it belongs to
 }
 
 // Reaches are those of the member's roles: a repository need not fill the member lists that none of them reads.
@@ -155,7 +156,7 @@ func (g *Grantee) Rights(zone *time.Location) kernel.Rights {
 		for _, p := range role.Permissions {
 			granted := scope
 			if p == CustomerRead && !scope.All { // members read what lies in their pools, whatever their reach; they change it after a claim
-				granted.Pools = g.Pools
+				granted.Pools, granted.LeadPools = g.Pools, g.LeadPools
 			}
 			if before, ok := r.Grants[p]; ok {
 				granted = union(before, granted)
@@ -188,7 +189,10 @@ func union(a, b kernel.Scope) kernel.Scope {
 	if a.All || b.All {
 		return kernel.Scope{All: true}
 	}
-	return kernel.Scope{Owners: merge(a.Owners, b.Owners), Regions: merge(a.Regions, b.Regions), Pools: merge(a.Pools, b.Pools)}
+	return kernel.Scope{
+		Owners: merge(a.Owners, b.Owners), Regions: merge(a.Regions, b.Regions), Pools: merge(a.Pools, b.Pools),
+		LeadPools: merge(a.LeadPools, b.LeadPools),
+	}
 }
 
 func merge[T ~string | ~int64](a, b []T) []T {

@@ -31,7 +31,7 @@ type useCase struct {
 }
 
 // noUseCases take no context and no actor, or are a module's part of HandOver.Run and HandOver.Plan, which check their input.
-var noUseCases = map[string]bool{"In": true, "Customers.Tasks.HandOver": true, "Pool.HandOver": true}
+var noUseCases = map[string]bool{"In": true, "Customers.Tasks.HandOver": true, "Pool.HandOver": true, "LeadPool.HandOver": true}
 
 // useCases walks the services of the CRM.
 func useCases(t testing.TB) (all []useCase) {
@@ -112,6 +112,7 @@ func (x lived) numbers() map[reflect.Type]int64 {
 		reflect.TypeFor[sales.PlanID]():           int64(x.offer.plan),
 		reflect.TypeFor[sales.PaymentID]():        int64(x.offer.payment),
 		reflect.TypeFor[sales.InvoiceID]():        int64(x.offer.invoice),
+		reflect.TypeFor[sales.LeadID]():           int64(x.leads.lead),
 	}
 }
 
@@ -123,7 +124,7 @@ func (x lived) texts() map[reflect.Type]string {
 // plainIDs are fields that name a record by a plain number; other plain numbers are none.
 var (
 	plainIDs     = map[string]reflect.Type{"customer.OperationFilter.Record": reflect.TypeFor[customer.ID]()}
-	plainNumbers = map[string]bool{"Version": true, "Seq": true, "SourceLead": true}
+	plainNumbers = map[string]bool{"Version": true, "Seq": true, "SourceLead": true, "Interactions": true}
 )
 
 // makers make a value of a type that a use case of the house accepts.
@@ -203,6 +204,7 @@ func (x lived) makers() map[reflect.Type]func() any {
 		func() any { return 1 },
 	}
 	list = append(list, x.salesMakers()...)
+	list = append(list, x.leadMakers()...)
 	makers := map[reflect.Type]func() any{}
 	for _, maker := range list {
 		makers[reflect.TypeOf(maker())] = maker
@@ -274,6 +276,7 @@ func (x lived) special() map[string]func() any {
 		},
 	}
 	maps.Copy(special, x.salesSpecial())
+	maps.Copy(special, x.leadSpecial())
 	return special
 }
 
@@ -283,7 +286,7 @@ var eventArgument = map[string]bool{"Team.Relay.Retry#0": true, "Team.Relay.Skip
 // arguments makes fresh ones, each in a place of its own that can be written to.
 func (x lived) arguments(t testing.TB, u useCase) []reflect.Value {
 	t.Helper()
-	makers, special := x.makers(), x.special()
+	makers, special := x.argumentsOf(u)
 	args := make([]reflect.Value, len(u.in))
 	for i, in := range u.in {
 		args[i] = reflect.New(in).Elem()
@@ -338,7 +341,7 @@ func (x lived) slots(t testing.TB, u useCase, args []reflect.Value) (all []slot)
 		}
 	}
 	for i := range w.all {
-		if s := &w.all[i]; s.path == "Pool.Territories.Put#0.Members[]" { // either a department or members
+		if s := &w.all[i]; strings.HasSuffix(s.path, "Pool.Territories.Put#0.Members[]") { // either a department or members
 			set, department := s.set, args[0].Elem().FieldByName("Department")
 			s.set = func(n int64, text string) { department.SetInt(0); set(n, text) }
 		}

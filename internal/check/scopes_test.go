@@ -208,6 +208,7 @@ func (x *trespass) secondTenant(t *testing.T) lived {
 	area := &pool.Territory{Name: secret, Members: []kernel.UserID{seller.User}, Enabled: true}
 	require.NoError(t, x.Pool.Territories.Put(ctx, other, area))
 	f.tag, f.calendar, f.pool, f.rule, f.territory = tag.ID, c.ID, p.ID, r.ID, area.ID
+	f.leads = x.prospect(other, seller.User, tag.ID, secret)
 	f.event = int64(x.count("SELECT max(id) FROM crm_outbox"))
 	return f
 }
@@ -394,6 +395,7 @@ func TestNothingOutsideTheScopeIsToldOrChanged(t *testing.T) {
 			f.offer.money = x.own.offer.billed(x.house, boss, intruders[1].User, f.busy, secret)
 			_, err := x.Pool.MoveToPool(t.Context(), boss, []customer.ID{f.busy}, x.own.private, pool.AllOrNothing, nil)
 			require.NoError(t, err)
+			f.leads = x.hideLead(t, boss, intruders[1], released)
 			if released {
 				require.NoError(t, x.Pool.Release(t.Context(), boss, f.busy, nil))
 			}

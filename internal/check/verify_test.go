@@ -32,6 +32,7 @@ type lived struct {
 	task                                          customer.TaskID
 	territory                                     pool.TerritoryID
 	offer                                         offered
+	leads                                         prospects
 	pool, private                                 pool.ID
 	rule                                          pool.RuleID
 	calendar                                      team.CalendarID
@@ -77,6 +78,7 @@ func (h *house) live() (x lived) {
 	ok(h.Customers.Delete(ctx, boss, gone.ID, gone.Version))
 	h.liveTeam(&x)
 	h.livePool(&x)
+	x.leads = h.prospect(boss, li.User, x.tag, "x")
 	is, err := h.Customers.Get(ctx, boss, x.busy)
 	ok(err)
 	x.is, x.version, x.now = *is, is.Version, h.now()
@@ -178,8 +180,8 @@ func corruptions(x lived) map[string][]corruption {
 	}
 	list := map[string][]corruption{
 		"default_pool": {
-			{"UPDATE crm_pools SET is_default = FALSE", map[string]int{"default_pool": 1}},
-			{"DROP INDEX crm_uq_pools_default; UPDATE crm_pools SET is_default = TRUE", map[string]int{"default_pool": 1}},
+			{"UPDATE crm_pools SET is_default = FALSE WHERE kind = 'customer'", map[string]int{"default_pool": 1}},
+			{"DROP INDEX crm_uq_pools_default; UPDATE crm_pools SET is_default = TRUE WHERE kind = 'customer'", map[string]int{"default_pool": 1}},
 		},
 		"pool_calendar": {{"UPDATE crm_pools SET calendar_id = 999999 WHERE id = {pool}", map[string]int{"pool_calendar": 1}}},
 		"unique_pool":   {{"DROP INDEX crm_uq_pools_name; UPDATE crm_pools SET name = 'x' WHERE id IN ({pool}, {private})", map[string]int{"unique_pool": 2}}},
@@ -191,10 +193,10 @@ func corruptions(x lived) map[string][]corruption {
 		},
 		"unique_member": {{"DROP INDEX crm_uq_members_user; UPDATE crm_members SET user_id = 'li' WHERE user_id = 'head'", map[string]int{"unique_member": 2}}},
 		"places": {
-			{"UPDATE crm_counters SET places = places + 1 WHERE user_id = 'li'", map[string]int{"places": 1}},
+			{"UPDATE crm_counters SET places = places + 1 WHERE user_id = 'li' AND kind = 'customer'", map[string]int{"places": 1}},
 			{"UPDATE crm_customers SET stage = 'won' WHERE id = {busy}", map[string]int{"places": 1}},
 			{"UPDATE crm_customers SET stage = 'potential' WHERE id = {won}", map[string]int{"places": 1}},
-			{"INSERT INTO crm_counters (tenant_id, kind, user_id, places) SELECT tenant_id, kind, 'nobody', 1 FROM crm_counters WHERE user_id = 'li'", map[string]int{"places": 1}},
+			{"INSERT INTO crm_counters (tenant_id, kind, user_id, places) SELECT tenant_id, kind, 'nobody', 1 FROM crm_counters WHERE user_id = 'li' AND kind = 'customer'", map[string]int{"places": 1}},
 		},
 		"claims": {
 			{"UPDATE crm_counters SET claims_used = claims_used + 1 WHERE user_id = 'wang'", map[string]int{"claims": 1}},
@@ -206,8 +208,8 @@ func corruptions(x lived) map[string][]corruption {
 			{"DELETE FROM crm_opens WHERE user_id = 'wang'", map[string]int{"opens": 1}},
 		},
 		"closed": {
-			{"UPDATE crm_counters SET closed = TRUE WHERE user_id = 'li'", map[string]int{"closed": 1}},
-			{"UPDATE crm_counters SET closed = FALSE WHERE user_id = {leaver}", map[string]int{"closed": 1}},
+			{"UPDATE crm_counters SET closed = TRUE WHERE user_id = 'li' AND kind = 'customer'", map[string]int{"closed": 1}},
+			{"UPDATE crm_counters SET closed = FALSE WHERE user_id = {leaver} AND kind = 'customer'", map[string]int{"closed": 1}},
 			{"UPDATE crm_members SET inactive_since = created_at WHERE user_id = 'wang'", map[string]int{"closed": 1}},
 		},
 		"task_owner": {{"UPDATE crm_tasks SET owner_id = 'ghost' WHERE id = {task}", map[string]int{"task_owner": 1}}},
@@ -322,6 +324,7 @@ func corruptions(x lived) map[string][]corruption {
 			{"UPDATE crm_orders SET customer_id = 999999", map[string]int{"orphan": 2, "orders": 1, "first_order": 1, "last_order": 1}},
 		},
 	}
+	leadCorruptions(x, list)
 	for _, cs := range list {
 		for i := range cs {
 			cs[i].does = of(cs[i].does)

@@ -43,6 +43,7 @@ var tablesOfIDs = map[reflect.Type]string{
 	reflect.TypeFor[sales.PlanID]():           "crm_plans",
 	reflect.TypeFor[sales.PaymentID]():        "crm_payments",
 	reflect.TypeFor[sales.InvoiceID]():        "crm_invoices",
+	reflect.TypeFor[sales.LeadID]():           "crm_leads",
 }
 
 // notWalked ends what the walk walks on.
@@ -64,7 +65,7 @@ func TestAnyUseCasesInAnyOrderKeepTheInvariants(t *testing.T) {
 		require.NoError(t, h.Team.Members.Add(t.Context(), boss, team.Member{User: "admin", Role: team.Admin}))
 		w := &wanderer{house: h, own: h.live(), r: chance(t), all: useCases(t)}
 		done := map[string]int{}
-		for n := range choose(600, 10_000) {
+		for n := range choose(900, 10_000) {
 			u := pick(w.r, w.all...)
 			if notWalked[u.name] {
 				continue
@@ -107,6 +108,7 @@ func (w *wanderer) step(t *testing.T, u useCase) error {
 func (w *wanderer) look(t *testing.T) {
 	t.Helper()
 	w.own.now, w.own.busy = w.house.now(), customer.ID(w.any(t, "crm_customers"))
+	w.lookLead(sales.LeadID(w.any(t, "crm_leads")))
 	x, err := w.Customers.Get(context.Background(), boss, w.own.busy)
 	if errors.Is(err, crm.ErrNotFound) { // a deleted one: as it was
 		return

@@ -100,6 +100,7 @@ func (b *bundle) fill(by crm.Actor) {
 	_, err = b.Pool.Warn(ctx, by, &pool.WarnOptions{Horizon: 30 * day})
 	require.NoError(b.t, err)
 	b.fillSales(by, c.ID, "a1")
+	b.fillLeads(by)
 }
 
 func (b *bundle) tenantNumber(key crm.TenantID) int {

@@ -64,7 +64,7 @@ func (b *bundle) planned(opts *crm.HandOverOptions) crm.HandOverPlan {
 func requirePlanned(t *testing.T, plan crm.HandOverPlan, report crm.HandOverReport) {
 	t.Helper()
 	for _, items := range [][]kernel.Handed{plan.Items, report.Items} {
-		require.Len(t, items, 2)
+		require.Len(t, items, 3)
 		for i := range items {
 			items[i].WithOwner = 0
 		}
@@ -89,6 +89,7 @@ func testHandOver(t *testing.T, open Open) {
 		require.Equal(t, crm.HandOverPlan{User: "li", Superior: "head", Items: []kernel.Handed{
 			{Kind: "customer", Found: 4, ToPool: 4},
 			{Kind: "task", Found: 2, To: map[crm.UserID]int{"head": 2}, WithOwner: 1},
+			{Kind: "lead"},
 		}}, plan)
 		report, err := b.HandOver.Run(t.Context(), by, "li", opts)
 		require.NoError(t, err)
@@ -120,7 +121,7 @@ func testHandOver(t *testing.T, open Open) {
 		b.task(li, "", 0)
 		b.handOver(nil)
 		before := b.count("SELECT count(*) FROM crm_audit")
-		empty := crm.HandOverReport{User: "li", Superior: "head", Items: []kernel.Handed{{Kind: "customer"}, {Kind: "task"}}}
+		empty := crm.HandOverReport{User: "li", Superior: "head", Items: []kernel.Handed{{Kind: "customer"}, {Kind: "task"}, {Kind: "lead"}}}
 		require.Equal(t, empty, b.handOver(nil))
 		require.Equal(t, crm.HandOverPlan(empty), b.planned(nil))
 		require.Equal(t, before, b.count("SELECT count(*) FROM crm_audit"))

@@ -120,7 +120,7 @@ func testMoves(t *testing.T, open Open) {
 		_, err = b.Pool.Pools.Get(t.Context(), boss, east)
 		require.ErrorIs(t, err, crm.ErrNotFound)
 		require.Zero(t, b.count("SELECT count(*) FROM crm_pool_members"))
-		require.Equal(t, 2*len(pool.DefaultRules()), b.count("SELECT count(*) FROM crm_pool_rules"))
+		require.Equal(t, 2*len(pool.DefaultRules()), b.count("SELECT count(*) FROM crm_pool_rules r JOIN crm_pools p ON p.tenant_id = r.tenant_id AND p.id = r.pool_id WHERE p.kind = 'customer'"))
 		require.Equal(t, 1, b.count("SELECT count(*) FROM crm_audit WHERE type = 'pool.deleted'"))
 		b.agree()
 	})

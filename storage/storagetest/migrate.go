@@ -65,6 +65,47 @@ func testMigrate(t *testing.T, open Open) {
 		b.requirePaid("100/3 +0", x.ID)
 		b.agree()
 	})
+	t.Run("0015: leads go and come, with a pool, rules and a policy for every tenant of before; all else stays", func(t *testing.T) {
+		b := setup(t, open)
+		b.create(2, "li")
+		b.tag("VIP")
+		b.fillLeads(boss)
+		b.lead("li", nil)
+		require.NoError(t, b.LeadPool.Pools.SetReasons(t.Context(), boss, []string{"no budget"}))
+		require.NoError(t, b.Team.Members.Deactivate(t.Context(), boss, "wang"))
+		pools := b.count("SELECT count(*) FROM crm_pools")
+		require.NoError(t, b.store.MigrateDown(t.Context(), 14))
+		require.Equal(t, pools/2, b.count("SELECT count(*) FROM crm_pools"))
+		for _, table := range []string{"crm_policies", "crm_counters", "crm_pools", "crm_reasons"} {
+			require.Zero(t, b.count("SELECT count(*) FROM "+table+" WHERE kind = 'lead'"), table)
+		}
+		require.NoError(t, b.store.Migrate(t.Context()))
+		b.CRM = b.open(nil)
+		require.Equal(t, 2, b.count("SELECT count(*) FROM crm_customers"))
+		require.Equal(t, pools, b.count("SELECT count(*) FROM crm_pools"))
+		p, err := b.LeadPool.Pools.Get(t.Context(), li, 0)
+		require.NoError(t, err)
+		want := pool.Pool{ID: p.ID, Kind: pool.Leads, Name: "default", Public: true, IsDefault: true, Settings: pool.DefaultSettings(), Version: 1, CreatedAt: p.CreatedAt, UpdatedAt: p.CreatedAt}
+		require.Equal(t, want, *p)
+		policy, err := b.LeadPool.Pools.Policy(t.Context(), li)
+		require.NoError(t, err)
+		require.Equal(t, pool.DefaultPolicy(), policy)
+		rules, err := b.LeadPool.Pools.Rules(t.Context(), li, 0)
+		require.NoError(t, err)
+		for i, r := range pool.Leads.DefaultRules() {
+			require.Equal(t, []any{r.Name, r.Condition, r.Action, r.Priority, r.Enabled, r.BuiltIn},
+				[]any{rules[i].Name, rules[i].Condition, rules[i].Action, rules[i].Priority, rules[i].Enabled, rules[i].BuiltIn})
+		}
+		fresh := crm.System("fresh", "set-up")
+		require.NoError(t, b.Team.CreateTenant(t.Context(), fresh, team.Tenant{Name: "Fresh"}))
+		for _, who := range []crm.Actor{boss, otherBoss, fresh} {
+			require.NoError(t, b.Sales.Leads.Create(t.Context(), who, &sales.Lead{Name: "x"}))
+		}
+		x := b.lead("", nil)
+		require.NoError(t, b.LeadPool.Claim(t.Context(), li, x.ID))
+		require.Equal(t, 1, b.count("SELECT count(*) FROM crm_counters WHERE kind = 'lead' AND user_id = 'wang' AND closed"))
+		b.verify()
+	})
 	t.Run("0014: contracts go and come, quotes stay", func(t *testing.T) {
 		b := setup(t, open)
 		of := b.create(1, "li")[0]
@@ -177,11 +218,11 @@ func testMigrate(t *testing.T, open Open) {
 		require.NoError(t, b.store.Migrate(t.Context()))
 		b.CRM = b.open(nil)
 		require.Zero(t, b.count("SELECT count(*) FROM crm_tasks"))
-		require.Equal(t, 2, b.count("SELECT count(*) FROM crm_counters WHERE closed"))
+		require.Equal(t, 2*2, b.count("SELECT count(*) FROM crm_counters WHERE closed"))
 		require.Equal(t, 2, b.places("li"))
 		b.agree()
 		require.NoError(t, b.Team.Members.Activate(t.Context(), boss, "li"))
-		require.Equal(t, 1, b.count("SELECT count(*) FROM crm_counters WHERE closed"))
+		require.Equal(t, 2, b.count("SELECT count(*) FROM crm_counters WHERE closed"))
 		b.task(li, "", ids[0])
 		require.Equal(t, 2, b.handOver(nil).Items[0].ToPool)
 		b.agree()

@@ -118,7 +118,7 @@ func testPools(t *testing.T, open Open) {
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, field, e.Field)
 		}
-		require.Equal(t, len(pool.DefaultRules())*2, b.count("SELECT count(*) FROM crm_pool_rules"))
+		require.Equal(t, len(pool.DefaultRules())*2, b.count("SELECT count(*) FROM crm_pool_rules r JOIN crm_pools p ON p.tenant_id = r.tenant_id AND p.id = r.pool_id WHERE p.kind = 'customer'"))
 	})
 	t.Run("rules are put, changed with their version, ordered and deleted", func(t *testing.T) {
 		b := setup(t, open)

@@ -10,9 +10,6 @@ import (
 	"github.com/openseas/crm/pool"
 )
 
-// recordTables maps a kind to the table that has the ownership columns; leads join here.
-var recordTables = map[pool.Kind]string{pool.Customers: "crm_customers"}
-
 // The parts of a claim. Postgres runs them as one statement, SQLite one after the other in an immediate transaction; both
 // take the record before the counter. The conditions are those of pool.Attempt.Refuse: SQL tests, Go explains.
 const (

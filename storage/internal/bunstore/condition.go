@@ -8,6 +8,7 @@ import (
 	"github.com/uptrace/bun"
 
 	"github.com/openseas/crm/customer/condition"
+	"github.com/openseas/crm/pool"
 )
 
 // conditionInput is what SQL cannot know by itself: date arithmetic is made in Go and bound (rules.md, Time).
@@ -17,6 +18,7 @@ type conditionInput struct {
 	Days  condition.Counting         // nil: condition.Elapsed
 	Spend spendWindow                // needed by conditions that use spend
 	Table func(name string) safeName // Store.table: the name of "orders" is crm_orders, or as the host has it
+	Kind  pool.Kind                  // of the records; empty: customers
 }
 
 // spendWindow is the trailing year as instants: From is the first one in it, To the first one after it.
@@ -35,6 +37,9 @@ type conditionSQL struct {
 func compileCondition(c *condition.Condition, in conditionInput) (conditionSQL, error) {
 	if in.Days == nil {
 		in.Days = condition.Elapsed{}
+	}
+	if in.Kind == "" {
+		in.Kind = pool.Customers
 	}
 	w := conditionWriter{in: in}
 	w.node(c.Root())
@@ -163,7 +168,7 @@ func (w *conditionWriter) run(nodes []condition.Node, and bool) {
 }
 
 func (w *conditionWriter) column(f condition.Fact) string {
-	column, ok := conditionColumns[f]
+	column, ok := kinds[w.in.Kind].conditionColumns[f]
 	if !ok {
 		w.failf("no column for %s", f)
 	}
@@ -221,6 +226,10 @@ func (w *conditionWriter) count(c condition.Compare) {
 // spend is the sum over the trailing year, 0 when there was no order (rules.md, Grade). Refunds come off here once they
 // have a table.
 func (w *conditionWriter) spend() {
+	if !kinds[w.in.Kind].spends {
+		w.write("0")
+		return
+	}
 	window := w.in.Spend
 	if window.From.IsZero() || window.To.IsZero() { // NULL would make everybody's spend 0
 		w.failf("spend needs the trailing year")
@@ -258,7 +267,7 @@ func (w *conditionWriter) regions(column string, codes []string) {
 
 // hasTag is never NULL, as a customer without tags has none.
 func (w *conditionWriter) hasTag(n condition.HasTag) {
-	w.write("EXISTS (SELECT 1 FROM "+w.table("customer_tags")+" AS ct JOIN "+w.table("tags")+" AS g"+
-		" ON g.tenant_id = ct.tenant_id AND g.id = ct.tag_id WHERE ct.tenant_id = t.tenant_id AND ct.customer_id = t.id"+
+	w.write("EXISTS (SELECT 1 FROM "+w.table(kinds[w.in.Kind].tags)+" AS ct JOIN "+w.table("tags")+" AS g"+
+		" ON g.tenant_id = ct.tenant_id AND g.id = ct.tag_id WHERE ct.tenant_id = t.tenant_id AND ct."+kinds[w.in.Kind].tagged+" = t.id"+
 		" AND g.name = ? AND g.deleted_at IS NULL)", n.Tag)
 }

@@ -212,7 +212,7 @@ func (t *tx) closeCounters(ctx context.Context, n int64, ms []*team.Member) erro
 			open = append(open, m.User)
 			continue
 		}
-		for kind := range recordTables {
+		for _, kind := range recordKinds() {
 			closed = append(closed, tuple{n, string(kind), m.User, 0, true})
 		}
 	}

@@ -374,13 +374,17 @@ const belongsSQL = `(p.public OR EXISTS (SELECT 1 FROM crm_pool_members b WHERE 
 
 // Homes see [customer.Repository].
 func (c *customers) Homes(ctx context.Context, tenant kernel.TenantID, owners ...kernel.UserID) (map[kernel.UserID]customer.PoolID, error) {
-	t := (*tx)(c)
+	return (*tx)(c).homes(ctx, tenant, pool.Customers, owners)
+}
+
+// homes are the home pools for new records of a kind, by owner.
+func (t *tx) homes(ctx context.Context, tenant kernel.TenantID, kind pool.Kind, owners []kernel.UserID) (map[kernel.UserID]customer.PoolID, error) {
 	n, err := t.tenant(ctx, tenant)
 	if err != nil {
 		return nil, err
 	}
 	var base customer.PoolID
-	err = t.raw("SELECT id FROM crm_pools WHERE tenant_id = ? AND kind = ? AND is_default", n, customer.Kind).Scan(ctx, &base)
+	err = t.raw("SELECT id FROM crm_pools WHERE tenant_id = ? AND kind = ? AND is_default", n, string(kind)).Scan(ctx, &base)
 	if err != nil {
 		return nil, sinceFirstDay(err)
 	}
@@ -396,7 +400,7 @@ func (c *customers) Homes(ctx context.Context, tenant kernel.TenantID, owners ..
 	err = t.raw(`SELECT m.user_id, (SELECT p.id FROM crm_pools p WHERE p.tenant_id = m.tenant_id AND p.kind = ? AND `+belongsSQL+`
 			ORDER BY p.priority DESC, p.is_default DESC, p.id LIMIT 1) AS pool_id
 		FROM crm_members m WHERE m.tenant_id = ? AND m.user_id IN (?) AND m.inactive_since IS NULL`,
-		customer.Kind, n, bun.List(owners)).Scan(ctx, &rows)
+		string(kind), n, bun.List(owners)).Scan(ctx, &rows)
 	for _, r := range rows {
 		if homes[r.UserID] = base; r.PoolID != nil {
 			homes[r.UserID] = *r.PoolID
@@ -407,12 +411,16 @@ func (c *customers) Homes(ctx context.Context, tenant kernel.TenantID, owners ..
 
 // PoolsExist see [customer.Repository].
 func (c *customers) PoolsExist(ctx context.Context, tenant kernel.TenantID, ids ...customer.PoolID) ([]customer.PoolID, error) {
-	t := (*tx)(c)
+	return (*tx)(c).poolsExist(ctx, tenant, pool.Customers, ids)
+}
+
+// poolsExist are those of the pools that the tenant has for a kind.
+func (t *tx) poolsExist(ctx context.Context, tenant kernel.TenantID, kind pool.Kind, ids []customer.PoolID) ([]customer.PoolID, error) {
 	n, err := t.tenant(ctx, tenant)
 	if err != nil || len(ids) == 0 {
 		return nil, err
 	}
 	var found []pool.ID
-	err = t.raw("SELECT id FROM crm_pools WHERE tenant_id = ? AND kind = ? AND id IN (?)", n, customer.Kind, bun.List(ids)).Scan(ctx, &found)
+	err = t.raw("SELECT id FROM crm_pools WHERE tenant_id = ? AND kind = ? AND id IN (?)", n, string(kind), bun.List(ids)).Scan(ctx, &found)
 	return found, err
 }

@@ -104,7 +104,7 @@ func (r *dues) Near(ctx context.Context, s pool.Sweep, until time.Time, stamp st
 		if rule.Action == pool.Keep {
 			continue
 		}
-		in := conditionInput{Now: s.Now, Days: s.Days, Spend: spendWindow{s.SpendFrom, s.SpendUntil}, Table: r.Store.table}
+		in := conditionInput{Now: s.Now, Days: s.Days, Spend: spendWindow{s.SpendFrom, s.SpendUntil}, Table: r.Store.table, Kind: r.kind}
 		if rule.Action == pool.Release { // of a warn rule only what is true now
 			in.Until = until
 		}
@@ -114,7 +114,7 @@ func (r *dues) Near(ctx context.Context, s pool.Sweep, until time.Time, stamp st
 		}
 		from := r.table + " AS t"
 		if c.NeedsFacts {
-			from += " JOIN crm_customer_facts AS f ON f.tenant_id = t.tenant_id AND f.customer_id = t.id"
+			from += " " + kinds[r.kind].facts
 		}
 		name := "rule" + strconv.Itoa(len(arms))
 		args[name] = schema.SafeQuery(c.SQL, c.Args)

@@ -28,13 +28,22 @@ func (r *tenants) Grantee(ctx context.Context, id kernel.TenantID, user kernel.U
 	if err := t.reached(ctx, n, g); err != nil {
 		return nil, err
 	}
-	err = t.query(ctx, "grantee.pools", named{
-		"tenant": n, "kind": string(pool.Customers), "user": string(user), "department": int64(g.Member.Department),
-	}, &g.Pools)
+	var rows []struct {
+		ID   int64
+		Kind pool.Kind
+	}
+	err = t.query(ctx, "grantee.pools", named{"tenant": n, "user": string(user), "department": int64(g.Member.Department)}, &rows)
+	for _, p := range rows {
+		if p.Kind == pool.Customers {
+			g.Pools = append(g.Pools, p.ID)
+		} else {
+			g.LeadPools = append(g.LeadPools, p.ID)
+		}
+	}
 	return g, err
 }
 
-const granteePoolsSQL = `SELECT p.id FROM crm_pools p WHERE p.tenant_id = :tenant AND p.kind = :kind AND (p.public OR p.id IN (
+const granteePoolsSQL = `SELECT p.id, p.kind FROM crm_pools p WHERE p.tenant_id = :tenant AND (p.public OR p.id IN (
 		SELECT b.pool_id FROM crm_pool_members b WHERE b.tenant_id = :tenant AND b.user_id = :user AND b.user_id <> ''
 		UNION SELECT b.pool_id FROM crm_department_tree a CROSS JOIN crm_pool_members b
 		WHERE a.tenant_id = :tenant AND a.department_id = :department AND b.tenant_id = :tenant AND b.department_id = a.ancestor_id AND b.department_id <> 0))

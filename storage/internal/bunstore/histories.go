@@ -67,12 +67,12 @@ func (h *histories) records(ctx context.Context, n, after int64, atMost int) ([]
 		factsRecord
 		DeletedAt moment
 	}
-	err := h.raw(`SELECT t.id, t.level, t.standing, t.stage, t.type, t.industry, t.source, t.region, t.annual_potential, t.deleted_at,
+	err := h.raw(kinds[h.kind].write(`SELECT t.id, t.level, t.standing, t.stage, t.type, t.industry, t.source, t.region, t.annual_potential, t.deleted_at,
 			f.open_opportunities, f.active_contracts, f.open_cases,
-			`+tags+` FROM crm_customer_tags ct CROSS JOIN crm_tags g
-				WHERE ct.tenant_id = t.tenant_id AND ct.customer_id = t.id AND g.tenant_id = ct.tenant_id AND g.id = ct.tag_id AND g.deleted_at IS NULL) AS tags
-		FROM `+h.table+` t JOIN crm_customer_facts f ON f.tenant_id = t.tenant_id AND f.customer_id = t.id
-		WHERE t.tenant_id = ? AND t.id > ? ORDER BY t.id LIMIT ?`, n, after, atMost).Scan(ctx, &rows)
+			`+tags+` FROM {tags} ct CROSS JOIN crm_tags g
+				WHERE ct.tenant_id = t.tenant_id AND ct.{tagged} = t.id AND g.tenant_id = ct.tenant_id AND g.id = ct.tag_id AND g.deleted_at IS NULL) AS tags
+		FROM `+h.table+` t {facts}
+		WHERE t.tenant_id = ? AND t.id > ? ORDER BY t.id LIMIT ?`), n, after, atMost).Scan(ctx, &rows)
 	all := make([]pool.History, len(rows))
 	for i := range rows {
 		all[i] = pool.History{ID: rows[i].ID, Facts: rows[i].domain(), Deleted: !time.Time(rows[i].DeletedAt).IsZero()}
@@ -142,8 +142,8 @@ func (b *batchOfHistories) interactions(ctx context.Context) error {
 		CreatedAt  moment
 		Followup   bool
 	}
-	rows, err := sourceOf(ctx, b, `SELECT customer_id, at, created_at, followup FROM crm_interactions
-		WHERE tenant_id = ?tenant AND customer_id BETWEEN ?from AND ?to AND deleted_at IS NULL ORDER BY customer_id, at, id LIMIT ?limit`,
+	rows, err := sourceOf(ctx, b, kinds[b.kind].write(`SELECT {interaction_of} AS customer_id, at, created_at, followup FROM {interactions}
+		WHERE tenant_id = ?tenant AND {interaction_of} BETWEEN ?from AND ?to AND {interaction_lives} ORDER BY {interaction_of}, at, id LIMIT ?limit`),
 		func(r *row) int64 { return r.CustomerID })
 	for _, x := range rows {
 		if h := b.of(x.CustomerID); h != nil {
@@ -186,8 +186,8 @@ func (b *batchOfHistories) changes(ctx context.Context) error {
 	}
 	rows, err := sourceOf(ctx, b, `SELECT subject_id AS record_id, at, type, before, after FROM crm_audit
 		WHERE tenant_id = ?tenant AND subject_kind = ?kind AND subject_id BETWEEN ?from AND ?to AND kind = ?kind
-			AND type NOT IN ('customer.claimed', 'customer.released', 'customer.removed', 'customer.recycled', 'customer.assigned',
-				'customer.transferred', 'customer.moved')
+			AND type NOT IN (?kind || '.claimed', ?kind || '.released', ?kind || '.removed', ?kind || '.recycled', ?kind || '.assigned',
+				?kind || '.transferred', ?kind || '.moved')
 		ORDER BY subject_id, id LIMIT ?limit`, func(r *row) int64 { return r.RecordID })
 	for _, x := range rows {
 		if h := b.of(x.RecordID); h != nil {

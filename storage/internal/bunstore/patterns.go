@@ -11,7 +11,7 @@ import (
 	"github.com/openseas/crm/pool"
 )
 
-// patterns asks the operation log of one kind of record; only customers have follow-ups yet. Claims, or releases, of the
+// patterns asks the operation log of one kind of record. Claims, or releases, of the
 // window are found by crm_ix_operations_pooled; what followed each of them by the index of its record's lines: the first
 // line that changes the owner. SQLite takes a partial index only where its condition stands word by word, hence the IN
 // beside the equality.
@@ -36,8 +36,9 @@ func (p *patterns) releasedClaims() string {
 	return `crm_operations AS c` + p.following("r", "x.record_id = c.record_id AND x.id > c.id AND (x.to_owner IS NULL OR x.to_owner <> c.to_owner)") + `
 	WHERE c.tenant_id = ?tenant AND c.kind = ?kind AND c.action IN ('claim', 'release') AND c.action = 'claim' AND c.at >= ?from AND c.at < ?to AND ?member
 		AND r.action = 'release' AND r.from_owner = c.to_owner AND r.at <= c.at + ?within
-		AND NOT EXISTS (SELECT 1 FROM crm_interactions AS i WHERE i.tenant_id = ?tenant AND i.customer_id = c.record_id AND i.deleted_at IS NULL AND i.followup
-			AND i.at >= c.at AND i.at <= r.at)`
+` + kinds[p.kind].write(`		AND NOT EXISTS (SELECT 1 FROM {interactions} AS i WHERE i.tenant_id = ?tenant AND i.{interaction_of} = c.record_id
+			AND {interaction_lives} AND i.followup
+			AND i.at >= c.at AND i.at <= r.at)`)
 }
 
 // hands are the releases r of the window after which another member was the next to have the record, by the claim c in time.

@@ -297,14 +297,15 @@ func (r *records) Facts(ctx context.Context, tenant kernel.TenantID, spendFrom, 
 		tags = "(SELECT string_agg(g.name, chr(10))"
 	}
 	var rows []factsRecord
-	err = r.raw(`SELECT t.id, t.level, t.standing, t.stage, t.type, t.industry, t.source, t.region, t.annual_potential, t.owned_since, t.first_followup_at,
-			t.last_followup_at, f.last_interaction_at, f.orders, f.last_order_at, f.open_opportunities, f.active_contracts, f.open_cases,
+	err = r.raw(kinds[r.kind].write(`SELECT t.id, t.level, t.standing, t.stage, t.type, t.industry, t.source, t.region, t.annual_potential,
+			t.owned_since, t.first_followup_at,
+			t.last_followup_at, {last_interaction} AS last_interaction_at, f.orders, f.last_order_at, f.open_opportunities, f.active_contracts, f.open_cases,
 			(SELECT sum(o.amount) FROM crm_orders o WHERE o.tenant_id = t.tenant_id AND o.customer_id = t.id
 				AND o.status IN ('paid', 'shipped', 'completed') AND o.ordered_at >= ? AND o.ordered_at < ?) AS spend,
-			`+tags+` FROM crm_customer_tags ct JOIN crm_tags g ON g.tenant_id = ct.tenant_id AND g.id = ct.tag_id
-				WHERE ct.tenant_id = t.tenant_id AND ct.customer_id = t.id AND g.deleted_at IS NULL) AS tags
-		FROM `+r.table+` t JOIN crm_customer_facts f ON f.tenant_id = t.tenant_id AND f.customer_id = t.id
-		WHERE t.tenant_id = ? AND t.id IN (?)`, moment(spendFrom), moment(spendUntil), n, bun.List(ids)).Scan(ctx, &rows)
+			`+tags+` FROM {tags} ct JOIN crm_tags g ON g.tenant_id = ct.tenant_id AND g.id = ct.tag_id
+				WHERE ct.tenant_id = t.tenant_id AND ct.{tagged} = t.id AND g.deleted_at IS NULL) AS tags
+		FROM `+r.table+` t {facts}
+		WHERE t.tenant_id = ? AND t.id IN (?)`), moment(spendFrom), moment(spendUntil), n, bun.List(ids)).Scan(ctx, &rows)
 	if err != nil {
 		return nil, err
 	}

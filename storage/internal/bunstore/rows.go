@@ -24,6 +24,7 @@ var models = []any{
 	(*opportunityRow)(nil), (*stageMovedRow)(nil), (*quoteRow)(nil), (*quoteLineRow)(nil),
 	(*contractRow)(nil), (*contractLineRow)(nil), (*planRow)(nil),
 	(*paymentRow)(nil), (*allocationRow)(nil), (*invoiceRow)(nil), (*invoiceRateRow)(nil),
+	(*leadRow)(nil), (*followUpRow)(nil), (*leadTagRow)(nil),
 }
 
 // ownershipCols shadows customer.Ownership in every row that embeds an aggregate with an owner. Among embedded columns of

@@ -132,6 +132,7 @@ func (t *tx) Contracts() sales.ContractRepository          { return (*contracts)
 func (t *tx) Payments() sales.PaymentRepository            { return (*payments)(t) }
 func (t *tx) Invoices() sales.InvoiceRepository            { return (*invoices)(t) }
 func (t *tx) Receivables() sales.ReceivableRepository      { return (*receivables)(t) }
+func (t *tx) Leads() sales.LeadRepository                  { return (*leads)(t) }
 func (t *tx) Journal() kernel.Journal                      { return (*journal)(t) }
 func (t *tx) Requests() kernel.Requests                    { return (*requests)(t) }
 func (t *tx) Verify() storage.VerifyRepository             { return (*verify)(t) }

@@ -25,7 +25,7 @@ type dueSQL struct {
 func (r *records) due(n int64, s pool.Sweep) (dueSQL, error) {
 	in := conditionInput{
 		Now: s.Now, Days: s.Days, Spend: spendWindow{s.SpendFrom, s.SpendUntil},
-		Table: r.Store.table,
+		Table: r.Store.table, Kind: r.kind,
 	}
 	var wins, acts, numbers []string
 	var winArgs, actArgs []any
@@ -36,7 +36,7 @@ func (r *records) due(n int64, s pool.Sweep) (dueSQL, error) {
 			return d, err
 		}
 		if c.NeedsFacts {
-			d.from = r.table + " AS t JOIN crm_customer_facts AS f ON f.tenant_id = t.tenant_id AND f.customer_id = t.id"
+			d.from = r.table + " AS t " + kinds[r.kind].facts
 		}
 		wins, winArgs = append(wins, fmt.Sprintf("WHEN %s THEN %d", c.SQL, i)), append(winArgs, c.Args...)
 		if rule.Acts {

@@ -4,8 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"maps"
-	"slices"
 	"strings"
 	"time"
 
@@ -29,7 +27,7 @@ func (r *tenants) Insert(ctx context.Context, id kernel.TenantID, tenant *team.T
 		return false, err
 	}
 	t.know(id, ids[0])
-	for _, kind := range slices.Sorted(maps.Keys(recordTables)) {
+	for _, kind := range recordKinds() {
 		if err := r.begin(ctx, id, kind, tenant.CreatedAt); err != nil {
 			return false, err
 		}
@@ -49,7 +47,7 @@ func (r *tenants) begin(ctx context.Context, id kernel.TenantID, kind pool.Kind,
 		Version: 1, CreatedAt: at, UpdatedAt: at,
 	}
 	var rules []*pool.Rule
-	for _, rule := range pool.DefaultRules() {
+	for _, rule := range kind.DefaultRules() {
 		rule.Version, rule.CreatedAt, rule.UpdatedAt = 1, at, at
 		rules = append(rules, &rule)
 	}
@@ -120,6 +118,9 @@ var ofTenant = []struct{ table, key string }{
 	{"crm_invoices", "id"},
 	{"crm_payment_allocations", "payment_id, plan_id"},
 	{"crm_payments", "id"},
+	{"crm_lead_interactions", "id"},
+	{"crm_lead_tags", "lead_id, tag_id"},
+	{"crm_leads", "id"},
 	{"crm_plans", "id"},
 	{"crm_contract_lines", "contract_id, sort"},
 	{"crm_contracts", "id"},

@@ -42,9 +42,11 @@ func told(q *bun.SelectQuery, n int64, f team.TrailFilter) *bun.SelectQuery {
 // subjectInPool is the column that tells whether the customer that a row belongs to lies in a pool: a look by primary key for
 // each row of the page. With EXISTS instead Postgres may read every customer that lies in a pool into a hash first.
 func subjectInPool(alias string) string {
-	return strings.ReplaceAll(`coalesce((SELECT t.owner_id IS NULL FROM crm_customers AS t WHERE t.tenant_id = {row}.tenant_id AND t.id =
+	return strings.ReplaceAll(`coalesce(CASE {row}.subject_kind WHEN 'lead' THEN (SELECT t.owner_id IS NULL FROM crm_leads AS t
+		WHERE t.tenant_id = {row}.tenant_id AND t.id = {row}.subject_id) ELSE
+		(SELECT t.owner_id IS NULL FROM crm_customers AS t WHERE t.tenant_id = {row}.tenant_id AND t.id =
 		CASE {row}.subject_kind WHEN 'customer' THEN {row}.subject_id
-			WHEN 'task' THEN (SELECT j.customer_id FROM crm_tasks AS j WHERE j.tenant_id = {row}.tenant_id AND j.id = {row}.subject_id) END),
+			WHEN 'task' THEN (SELECT j.customer_id FROM crm_tasks AS j WHERE j.tenant_id = {row}.tenant_id AND j.id = {row}.subject_id) END) END,
 		FALSE) AS masked`, "{row}", alias)
 }
 

@@ -2,7 +2,6 @@ package bunstore
 
 import (
 	"context"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -37,7 +36,7 @@ type invariant struct {
 // sections are what is walked: small tables first, then the records with all that is counted of them.
 func sections() (all []section) {
 	all = append(all, teamSections...)
-	for _, kind := range slices.Sorted(maps.Keys(recordTables)) {
+	for _, kind := range recordKinds() {
 		k, table := string(kind), recordTables[kind]
 		all = append(all,
 			section{name: k + ".counters", kind: "member", table: "crm_counters", text: "user_id", fixed: "t.kind = '" + k + "'", checks: counterChecks},
@@ -47,7 +46,7 @@ func sections() (all []section) {
 			s.checks = forKind(s.checks, k, table)
 		}
 	}
-	return append(append(all, customerSections...), salesSections...)
+	return append(append(append(all, customerSections...), salesSections...), leadSections...)
 }
 
 // forKind writes kind and table of records into checks.

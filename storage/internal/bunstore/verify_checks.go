@@ -128,5 +128,8 @@ func idOf(table string) string {
 	if table == "crm_customer_tags" || table == "crm_customer_facts" {
 		return "customer_id"
 	}
+	if table == "crm_lead_tags" {
+		return "lead_id"
+	}
 	return "id"
 }
