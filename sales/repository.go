@@ -23,6 +23,7 @@ type Tx interface {
 	Invoices() InvoiceRepository
 	Receivables() ReceivableRepository
 	Leads() LeadRepository
+	Analysis() AnalysisRepository
 }
 
 // Taken is a row that was not written because another has its unique value.

@@ -21,6 +21,7 @@ type Service struct {
 	Invoices    *Invoices
 	Receivables *Receivables
 	Leads       *Leads // crm.New sets it: they need the module of customers
+	Analysis    *Analysis
 }
 
 // NewService is for crm.New.
@@ -29,6 +30,7 @@ func NewService(core kernel.Service[Tx], o Options) *Service {
 		Categories: &Categories{core}, Products: &Products{core}, PriceLists: &PriceLists{core},
 		Pipelines: &Pipelines{core}, Opportunities: &Opportunities{core}, Quotes: &Quotes{core, o}, Contracts: &Contracts{core, o},
 		Payments: &Payments{core, o}, Invoices: &Invoices{core, o}, Receivables: &Receivables{core, o},
+		Analysis: &Analysis{core},
 	}
 }
 

@@ -99,6 +99,7 @@ func Run(t *testing.T, open Open) {
 		{"LeadPool", testLeadPool},
 		{"LeadConversion", testLeadConversion},
 		{"LeadRaces", testLeadRaces},
+		{"Analysis", testAnalysis},
 		{"Verify", testVerify},
 		{"Texts", testTexts},
 		{"Tenants", testTenants},

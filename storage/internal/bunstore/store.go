@@ -126,6 +126,7 @@ func (t *tx) Products() sales.ProductRepository            { return (*products)(
 func (t *tx) PriceLists() sales.PriceListRepository        { return (*priceLists)(t) }
 func (t *tx) Pipelines() sales.PipelineRepository          { return (*pipelines)(t) }
 func (t *tx) Opportunities() sales.OpportunityRepository   { return (*opportunities)(t) }
+func (t *tx) Analysis() sales.AnalysisRepository           { return (*analysis)(t) }
 func (t *tx) Quotes() sales.QuoteRepository                { return (*quotes)(t) }
 func (t *tx) Numbers() sales.NumberRepository              { return (*docNumbers)(t) }
 func (t *tx) Contracts() sales.ContractRepository          { return (*contracts)(t) }
