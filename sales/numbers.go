@@ -21,7 +21,7 @@ type NumberRepository interface {
 func (o Options) Check() error {
 	_, err := calc.Line("CNY", calc.Item{Quantity: one}, o.Rules)
 	return errors.Join(err, o.QuoteNumbers.check(), o.ContractNumbers.check(),
-		kernel.OneOf("WinOn", o.WinOn, WonWhenSigned, WonWhenAccepted, WonByHand))
+		kernel.OneOf("WinOn", o.WinOn, WonWhenSigned, WonWhenAccepted, WonByHand), o.checkOrders())
 }
 
 func (f NumberFormat) check() error {

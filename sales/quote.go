@@ -290,6 +290,10 @@ type Options struct {
 	ContractNumbers NumberFormat
 	// QuoteNumbers is the form of quotes' numbers. Defaults to QT, the day, and four digits.
 	QuoteNumbers NumberFormat
+	// OrderStatuses maps the host's words for the states of orders. Our own words need no entry.
+	OrderStatuses map[string]OrderStatus
+	// OrderApproval says which orders need approval. Defaults to DefaultOrderPolicy.
+	OrderApproval *OrderPolicy
 }
 
 // NumberFormat is the form of the numbers of documents of one kind: prefix, date of the tenant, and a count that begins anew

@@ -19,6 +19,7 @@ type Tx interface {
 	Quotes() QuoteRepository
 	Numbers() NumberRepository
 	Contracts() ContractRepository
+	Orders() OrderRepository
 }
 
 // Taken is a row that was not written because another has its unique value.

@@ -16,6 +16,7 @@ type Service struct {
 	Opportunities *Opportunities
 	Quotes        *Quotes
 	Contracts     *Contracts
+	Orders        *Orders
 }
 
 // NewService is for crm.New.
@@ -23,6 +24,7 @@ func NewService(core kernel.Service[Tx], o Options) *Service {
 	return &Service{
 		Categories: &Categories{core}, Products: &Products{core}, PriceLists: &PriceLists{core},
 		Pipelines: &Pipelines{core}, Opportunities: &Opportunities{core}, Quotes: &Quotes{core, o}, Contracts: &Contracts{core, o},
+		Orders: &Orders{core, o},
 	}
 }
 

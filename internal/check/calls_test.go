@@ -110,6 +110,7 @@ func (x lived) numbers() map[reflect.Type]int64 {
 		reflect.TypeFor[sales.QuoteID]():          int64(x.offer.quote),
 		reflect.TypeFor[sales.ContractID]():       int64(x.offer.contract),
 		reflect.TypeFor[sales.PlanID]():           int64(x.offer.plan),
+		reflect.TypeFor[sales.OrderID]():          int64(x.offer.order),
 	}
 }
 

@@ -41,6 +41,7 @@ var tablesOfIDs = map[reflect.Type]string{
 	reflect.TypeFor[sales.QuoteID]():          "crm_quotes",
 	reflect.TypeFor[sales.ContractID]():       "crm_contracts",
 	reflect.TypeFor[sales.PlanID]():           "crm_plans",
+	reflect.TypeFor[sales.OrderID]():          "crm_orders",
 }
 
 // notWalked ends what the walk walks on.

@@ -349,4 +349,8 @@ func (b *bundle) fillSales(by crm.Actor, of customer.ID, owner kernel.UserID) {
 	require.NoError(b.t, b.Sales.Contracts.Create(ctx, by, k))
 	_, err := b.Sales.Contracts.SetPlans(ctx, by, k.ID, sales.Plan{Date: "2026-03-01", Amount: dec("1")})
 	require.NoError(b.t, err)
+	order := b.order(of, "x", 1, sales.OrderPlaced)
+	order.Refunds = []sales.OrderRefund{{At: b.now(), Amount: dec("1")}}
+	_, err = b.Sales.Orders.Record(ctx, by, order)
+	require.NoError(b.t, err)
 }

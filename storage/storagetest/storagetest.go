@@ -90,6 +90,7 @@ func Run(t *testing.T, open Open) {
 		{"Quotes", testQuotes},
 		{"QuoteNumbers", testQuoteNumbers},
 		{"Contracts", testContracts},
+		{"Orders", testOrders},
 		{"Verify", testVerify},
 		{"Texts", testTexts},
 		{"Tenants", testTenants},

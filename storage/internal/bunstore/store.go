@@ -129,6 +129,7 @@ func (t *tx) Opportunities() sales.OpportunityRepository   { return (*opportunit
 func (t *tx) Quotes() sales.QuoteRepository                { return (*quotes)(t) }
 func (t *tx) Numbers() sales.NumberRepository              { return (*docNumbers)(t) }
 func (t *tx) Contracts() sales.ContractRepository          { return (*contracts)(t) }
+func (t *tx) Orders() sales.OrderRepository                { return (*orders)(t) }
 func (t *tx) Journal() kernel.Journal                      { return (*journal)(t) }
 func (t *tx) Requests() kernel.Requests                    { return (*requests)(t) }
 func (t *tx) Verify() storage.VerifyRepository             { return (*verify)(t) }
