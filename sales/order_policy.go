@@ -64,7 +64,8 @@ func (o Options) orderPolicy() OrderPolicy {
 
 func (o Options) checkOrders() error {
 	for word, status := range o.OrderStatuses {
-		if err := kernel.FirstError(kernel.CheckName("OrderStatuses", word, 100), kernel.OneOf("OrderStatuses", status, orderStatuses...)); err != nil || status == "" {
+		err := kernel.FirstError(kernel.CheckName("OrderStatuses", word, 100), kernel.OneOf("OrderStatuses", status, orderStatuses...))
+		if err != nil || status == "" {
 			return fmt.Errorf("OrderStatuses: %.40q is not mapped to one of %q", word, orderStatuses)
 		}
 	}

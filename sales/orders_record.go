@@ -88,35 +88,15 @@ func (r *recording) run(ctx context.Context) error {
 	return nil
 }
 
-// lock finds the customers, by their keys where the host gave those, and locks them in the order of their ids.
+// lock locks the customers in the order of their ids.
 func (r *recording) lock(ctx context.Context) error {
-	var keys []string
-	for _, d := range r.drafts {
-		if d.CustomerKey != "" {
-			keys = append(keys, d.CustomerKey)
-		}
-	}
-	slices.Sort(keys)
-	repo, tenant := r.c.Tx.Customers(), r.c.Actor.Tenant
-	found, err := repo.ByKey(ctx, tenant, r.c.Scope, r.drafts[0].System, slices.Compact(keys)...)
+	of, err := r.named(ctx)
 	if err != nil {
 		return err
 	}
-	byKey := make(map[string]customer.ID, len(found))
-	for _, x := range found {
-		byKey[x.ExternalID] = x.ID
-	}
-	of, ids := make([]customer.ID, len(r.drafts)), make([]customer.ID, 0, len(r.drafts))
-	for i, d := range r.drafts {
-		if of[i] = d.CustomerID; d.CustomerKey != "" {
-			of[i] = byKey[d.CustomerKey]
-		}
-		if of[i] != 0 {
-			ids = append(ids, of[i])
-		}
-	}
+	ids := slices.DeleteFunc(slices.Clone(of), func(id customer.ID) bool { return id == 0 })
 	slices.Sort(ids)
-	locked, err := repo.Lock(ctx, tenant, r.c.Scope, false, slices.Compact(ids)...)
+	locked, err := r.c.Tx.Customers().Lock(ctx, r.c.Actor.Tenant, r.c.Scope, false, slices.Compact(ids)...)
 	if err != nil {
 		return err
 	}
@@ -125,18 +105,49 @@ func (r *recording) lock(ctx context.Context) error {
 		r.customers[x.ID] = x
 	}
 	for i, d := range r.drafts {
-		x := r.customers[of[i]]
-		switch { // a key may have moved to another customer before the lock
-		case x == nil && d.CustomerKey != "" || x != nil && d.CustomerKey != "" && (x.ExternalID != d.CustomerKey || x.ExternalSystem != d.System):
-			return kernel.At(i, &kernel.Error{Code: kernel.ErrNotFound, Field: "customer_key"})
-		case x == nil:
-			return kernel.At(i, &kernel.Error{Code: kernel.ErrNotFound, Field: "customer_id"})
+		x, field := r.customers[of[i]], "customer_id"
+		if d.CustomerKey != "" {
+			field = "customer_key"
+		}
+		if x == nil || !d.isOf(x) {
+			return kernel.At(i, &kernel.Error{Code: kernel.ErrNotFound, Field: field})
 		}
 		whole := *d // the draft is what makes two calls the same
 		whole.CustomerID = x.ID
 		r.drafts[i] = &whole
 	}
 	return nil
+}
+
+// isOf tells whether the report names the customer: a key may have moved to another one before the lock.
+func (x *Order) isOf(of *customer.Customer) bool {
+	return x.CustomerKey == "" || of.ExternalID == x.CustomerKey && of.ExternalSystem == x.System
+}
+
+// named are the customers of the reports, 0 for a key that none has within the scope.
+func (r *recording) named(ctx context.Context) ([]customer.ID, error) {
+	var keys []string
+	for _, d := range r.drafts {
+		if d.CustomerKey != "" {
+			keys = append(keys, d.CustomerKey)
+		}
+	}
+	slices.Sort(keys)
+	found, err := r.c.Tx.Customers().ByKey(ctx, r.c.Actor.Tenant, r.c.Scope, r.drafts[0].System, slices.Compact(keys)...)
+	if err != nil {
+		return nil, err
+	}
+	byKey := make(map[string]customer.ID, len(found))
+	for _, x := range found {
+		byKey[x.ExternalID] = x.ID
+	}
+	of := make([]customer.ID, len(r.drafts))
+	for i, d := range r.drafts {
+		if of[i] = d.CustomerID; d.CustomerKey != "" {
+			of[i] = byKey[d.CustomerKey]
+		}
+	}
+	return of, nil
 }
 
 // judge decides about each report, by the order of its number as it is under the customers' locks.

@@ -122,7 +122,7 @@ func (x lived) texts() map[reflect.Type]string {
 // plainIDs are fields that name a record by a plain number; other plain numbers are none.
 var (
 	plainIDs     = map[string]reflect.Type{"customer.OperationFilter.Record": reflect.TypeFor[customer.ID]()}
-	plainNumbers = map[string]bool{"Version": true, "Seq": true, "SourceLead": true}
+	plainNumbers = map[string]bool{"Version": true, "Seq": true, "Sequence": true, "SourceLead": true}
 )
 
 // makers make a value of a type that a use case of the house accepts.
