@@ -94,14 +94,37 @@ func recordDeal(ctx context.Context, c *kernel.Call[Tx], cur *Customer, d Deal) 
 	return c.Record(ctx, kernel.Change{Subject: cur.Ref(), Seq: touched.Seq, Ref: cur.Ref(), Type: "order.recorded", After: d})
 }
 
-// Win makes a customer won that the transaction has just locked, and frees its place under the owner's cap (rules.md, Stage
-// and places); one that is won already stays as it is. It is for modules in which the first order or contract happens, and
-// writes the customer's next event: nothing else may have written one since the lock.
-func Win(ctx context.Context, c *kernel.Call[Tx], cur *Customer) error {
-	next := *cur
-	next.Stage, next.LostReason = Won, ""
-	if err := save(ctx, c, "customer.won", cur, &next); err != nil {
+// Win makes customers won that the transaction has just locked, and frees their places under their owners' caps (rules.md,
+// Stage and places); those that are won already stay as they are. It is for modules in which the first order or contract
+// happens, and writes each customer's next event: nothing else may have written one since the lock. It is a fixed number of
+// statements.
+func Win(ctx context.Context, c *kernel.Call[Tx], curs ...*Customer) error {
+	var won []*Customer
+	var changes []kernel.Change
+	places := map[kernel.UserID]int{}
+	for _, cur := range curs {
+		next := *cur
+		next.Stage, next.LostReason = Won, ""
+		was, is := kernel.Diff(cur, &next)
+		if is == nil {
+			continue
+		}
+		next.Version, next.Seq, next.UpdatedAt, next.UpdatedBy = cur.Version+1, cur.Seq+1, c.Now, c.Actor.User
+		won = append(won, &next)
+		changes = append(changes, kernel.Change{Subject: next.Ref(), Seq: next.Seq, Ref: next.Ref(), Type: "customer.won", Before: was, After: is})
+		if cur.TakesPlace() {
+			places[cur.OwnerID]--
+		}
+	}
+	taken, err := c.Tx.Customers().Update(ctx, c.Actor.Tenant, won...)
+	if err != nil {
 		return err
 	}
-	return movePlace(ctx, c, cur, &next)
+	if len(taken) > 0 {
+		return kernel.Taken(taken[0].Field)
+	}
+	if err := c.Record(ctx, changes...); err != nil {
+		return err
+	}
+	return addPlaces(ctx, c, places)
 }

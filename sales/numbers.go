@@ -24,7 +24,7 @@ func (o Options) Check() error {
 	_, err := calc.Line("CNY", calc.Item{Quantity: one}, o.Rules)
 	return errors.Join(err, o.QuoteNumbers.check(), o.ContractNumbers.check(), o.PaymentNumbers.check(), o.InvoiceNumbers.check(), o.Terms.Check(),
 		kernel.OneOf("Overpayment", o.Overpayment, calc.CreditOverpayment, calc.RejectOverpayment),
-		kernel.OneOf("WinOn", o.WinOn, WonWhenSigned, WonWhenAccepted, WonByHand))
+		kernel.OneOf("WinOn", o.WinOn, WonWhenSigned, WonWhenAccepted, WonByHand), o.checkOrders())
 }
 
 func (f NumberFormat) check() error {

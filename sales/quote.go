@@ -305,6 +305,10 @@ type Options struct {
 	EarlyInvoices bool
 	// Terms are days to pay by credit rating. Defaults to DefaultTerms.
 	Terms PaymentTerms
+	// OrderStatuses maps the host's words for the states of orders. Our own words need no entry.
+	OrderStatuses map[string]OrderStatus
+	// OrderApproval says which orders need approval. Defaults to DefaultOrderPolicy.
+	OrderApproval *OrderPolicy
 }
 
 // NumberFormat is the form of the numbers of documents of one kind: prefix, date of the tenant, and a count that begins anew

@@ -24,6 +24,7 @@ type Tx interface {
 	Receivables() ReceivableRepository
 	Leads() LeadRepository
 	Analysis() AnalysisRepository
+	Orders() OrderRepository
 }
 
 // Taken is a row that was not written because another has its unique value.

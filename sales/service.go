@@ -22,6 +22,7 @@ type Service struct {
 	Receivables *Receivables
 	Leads       *Leads // crm.New sets it: they need the module of customers
 	Analysis    *Analysis
+	Orders      *Orders
 }
 
 // NewService is for crm.New.
@@ -31,6 +32,7 @@ func NewService(core kernel.Service[Tx], o Options) *Service {
 		Pipelines: &Pipelines{core}, Opportunities: &Opportunities{core}, Quotes: &Quotes{core, o}, Contracts: &Contracts{core, o},
 		Payments: &Payments{core, o}, Invoices: &Invoices{core, o}, Receivables: &Receivables{core, o},
 		Analysis: &Analysis{core},
+		Orders:   &Orders{core, o},
 	}
 }
 

@@ -113,6 +113,7 @@ func (x lived) numbers() map[reflect.Type]int64 {
 		reflect.TypeFor[sales.PaymentID]():        int64(x.offer.payment),
 		reflect.TypeFor[sales.InvoiceID]():        int64(x.offer.invoice),
 		reflect.TypeFor[sales.LeadID]():           int64(x.leads.lead),
+		reflect.TypeFor[sales.OrderID]():          int64(x.offer.order),
 	}
 }
 
@@ -124,7 +125,7 @@ func (x lived) texts() map[reflect.Type]string {
 // plainIDs are fields that name a record by a plain number; other plain numbers are none.
 var (
 	plainIDs     = map[string]reflect.Type{"customer.OperationFilter.Record": reflect.TypeFor[customer.ID]()}
-	plainNumbers = map[string]bool{"Version": true, "Seq": true, "SourceLead": true, "Interactions": true}
+	plainNumbers = map[string]bool{"Version": true, "Seq": true, "Sequence": true, "SourceLead": true, "Interactions": true}
 )
 
 // makers make a value of a type that a use case of the house accepts.

@@ -15,6 +15,7 @@ import (
 	"github.com/openseas/crm"
 	"github.com/openseas/crm/customer"
 	"github.com/openseas/crm/pool"
+	"github.com/openseas/crm/sales"
 )
 
 // undertaking is one use case that writes. prepare makes what it needs; what it returns is called with a CRM that may be
@@ -104,6 +105,15 @@ var undertakings = []undertaking{
 		deal := customer.Deal{CustomerID: id, Number: fmt.Sprint(id), At: h.now(), Amount: decimal.NewFromInt(1)}
 		return func(ctx context.Context, c *crm.CRM, request string) error {
 			_, err := c.Customers.RecordDeal(ctx, as(li, request), deal)
+			return err
+		}
+	}},
+	{name: "Orders.Record", prepare: func(h *house) func(context.Context, *crm.CRM, string) error {
+		id := h.create(1, "li")[0]
+		order := reported(id, fmt.Sprint(id), h.now())
+		order.Status = sales.OrderPaid
+		return func(ctx context.Context, c *crm.CRM, request string) error {
+			_, err := c.Sales.Orders.Record(ctx, as(boss, request), order)
 			return err
 		}
 	}},
@@ -236,7 +246,7 @@ func (x *trial) contents() string {
 			"crm_customers", "crm_customer_facts", "crm_counters", "crm_operations", "crm_audit", "crm_outbox", "crm_requests", "crm_subjects",
 			"crm_interactions", "crm_tasks", "crm_orders", "crm_opens", "crm_due", "erp_orders",
 			"crm_opportunities", "crm_quotes", "crm_quote_lines", "crm_contracts", "crm_contract_lines", "crm_plans",
-			"crm_payments", "crm_payment_allocations", "crm_invoices", "crm_invoice_rates",
+			"crm_order_lines", "crm_order_refunds", "crm_order_reports", "crm_payments", "crm_payment_allocations", "crm_invoices", "crm_invoice_rates",
 		} {
 			row := "t::text"
 			if !x.i.pg {

@@ -2,6 +2,7 @@ package check
 
 import (
 	"context"
+	"time"
 
 	"github.com/shopspring/decimal"
 	"github.com/stretchr/testify/require"
@@ -68,6 +69,7 @@ type documents struct {
 	quote       sales.QuoteID
 	contract    sales.ContractID
 	plan        sales.PlanID
+	order       sales.OrderID
 }
 
 // offer makes a catalogue, a pipeline and the documents of a customer, all of one name.
@@ -103,7 +105,18 @@ func (o offered) documentsOf(h *house, by kernel.Actor, owner kernel.UserID, of 
 	ok(h.Sales.Contracts.Create(ctx, by, k))
 	plans, err := h.Sales.Contracts.SetPlans(ctx, by, k.ID, sales.Plan{Date: "2026-06-01", Amount: k.GrandTotal, Note: name})
 	ok(err)
-	return documents{deal.ID, q.ID, k.ID, plans[0].ID}
+	orders, err := h.Sales.Orders.Record(ctx, by, reported(of, name, h.now()))
+	ok(err)
+	return documents{deal.ID, q.ID, k.ID, plans[0].ID, orders[0].ID}
+}
+
+// reported is a report of an order that is not paid yet.
+func reported(of customer.ID, number string, at time.Time) *sales.Order {
+	return &sales.Order{
+		System: "erp", Number: number, CustomerID: of, Status: sales.OrderPlaced, Total: decimal.NewFromInt(1), OrderedAt: at,
+		Lines:   []sales.OrderLine{{Name: number, Quantity: decimal.NewFromInt(1), UnitPrice: decimal.NewFromInt(1), Amount: decimal.NewFromInt(1)}},
+		Refunds: []sales.OrderRefund{{At: at, Amount: decimal.NewFromInt(1)}},
+	}
 }
 
 // body is what a document sells.
@@ -151,6 +164,9 @@ func (x lived) salesMakers() []func() any {
 			}
 		},
 		func() any { return sales.ContractFilter{} },
+		func() any { return *reported(x.busy, "another", time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)) },
+		func() any { return sales.OrderFilter{} },
+		func() any { return decimal.NewFromInt(1) },
 		func() any { return x.offer.instalment() },
 		func() any {
 			return sales.Payment{

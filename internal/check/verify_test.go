@@ -253,7 +253,7 @@ func corruptions(x lived) map[string][]corruption {
 		"facts":            {{"DELETE FROM crm_customer_facts WHERE customer_id = {lying}", map[string]int{"facts": 1}}},
 		"interactions":     {{"UPDATE crm_customer_facts SET interactions = 1 WHERE customer_id = {busy}", map[string]int{"interactions": 1}}},
 		"last_interaction": {{"UPDATE crm_customer_facts SET last_interaction_at = NULL WHERE customer_id = {busy}", map[string]int{"last_interaction": 1}}},
-		"orders":           {{"UPDATE crm_customer_facts SET orders = 3 WHERE customer_id = {won}", map[string]int{"orders": 1}}},
+		"orders":           {{"UPDATE crm_customer_facts SET orders = 9 WHERE customer_id = {won}", map[string]int{"orders": 1}}},
 		"opportunities": {
 			{"UPDATE crm_customer_facts SET open_opportunities = 0 WHERE customer_id = {busy}", map[string]int{"opportunities": 1}},
 			{"UPDATE crm_opportunities SET status = 'lost' WHERE customer_id = {busy}", map[string]int{"opportunities": 1}},
@@ -293,7 +293,7 @@ func corruptions(x lived) map[string][]corruption {
 		"one_primary":     {{"DROP INDEX crm_uq_contacts_primary; UPDATE crm_contacts SET is_primary = TRUE", map[string]int{"one_primary": 2}}},
 		"one_default":     {{"DROP INDEX crm_uq_addresses_default; UPDATE crm_addresses SET is_default = TRUE", map[string]int{"one_default": 2}}},
 		"unique_tag":      {{"DROP INDEX crm_uq_tags_name; UPDATE crm_tags SET name = 'x'", map[string]int{"unique_tag": 2}}},
-		"unique_order":    {{"DROP INDEX crm_uq_orders_number; UPDATE crm_orders SET number = '1'", map[string]int{"unique_order": 2}}},
+		"unique_order":    {{"DROP INDEX crm_uq_orders_number; UPDATE crm_orders SET number = '1'", map[string]int{"unique_order": 4}}},
 		"orphan": {
 			{"UPDATE crm_pool_rules SET pool_id = 999999 WHERE name = 'mine'", map[string]int{"orphan": 1}},
 			{"UPDATE crm_departments SET parent_id = 999999 WHERE id = {north}", map[string]int{"orphan": 1, "department_tree": 1}},
@@ -321,7 +321,7 @@ func corruptions(x lived) map[string][]corruption {
 			{"UPDATE crm_invoices SET contract_id = 999999", map[string]int{"orphan": 2, "invoiced": 1}},
 			{"UPDATE crm_invoices SET customer_id = 999999, payment_id = 999999", map[string]int{"orphan": 4}},
 			{"UPDATE crm_invoices SET red_of_id = 999999 WHERE id <> {invoice}", map[string]int{"orphan": 1, "reds": 1}},
-			{"UPDATE crm_orders SET customer_id = 999999", map[string]int{"orphan": 2, "orders": 1, "first_order": 1, "last_order": 1}},
+			{"UPDATE crm_orders SET customer_id = 999999", map[string]int{"orphan": 4, "orders": 2, "first_order": 2, "last_order": 2}},
 		},
 	}
 	leadCorruptions(x, list)

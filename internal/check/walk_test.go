@@ -44,6 +44,7 @@ var tablesOfIDs = map[reflect.Type]string{
 	reflect.TypeFor[sales.PaymentID]():        "crm_payments",
 	reflect.TypeFor[sales.InvoiceID]():        "crm_invoices",
 	reflect.TypeFor[sales.LeadID]():           "crm_leads",
+	reflect.TypeFor[sales.OrderID]():          "crm_orders",
 }
 
 // notWalked ends what the walk walks on.

@@ -106,6 +106,18 @@ func testMigrate(t *testing.T, open Open) {
 		require.Equal(t, 1, b.count("SELECT count(*) FROM crm_counters WHERE kind = 'lead' AND user_id = 'wang' AND closed"))
 		b.verify()
 	})
+	t.Run("0017: orders stay, and their first report is later than what RecordDeal wrote", func(t *testing.T) {
+		b := setup(t, open)
+		of := b.create(1, "li")[0]
+		b.record(b.order(of, "1", 5, sales.OrderPaid))
+		require.NoError(t, b.store.MigrateDown(t.Context(), 16))
+		require.NoError(t, b.store.Migrate(t.Context()))
+		b.CRM = b.open(nil)
+		require.Equal(t, 1, b.count("SELECT count(*) FROM crm_orders WHERE sequence = -1 AND status = 'paid'"))
+		require.Equal(t, sales.OrderRecorded, b.record(b.order(of, "1", 0, sales.OrderPaid))[0].Result)
+		require.Equal(t, 2, b.count("SELECT count(*) FROM crm_order_lines"))
+		b.agree()
+	})
 	t.Run("0014: contracts go and come, quotes stay", func(t *testing.T) {
 		b := setup(t, open)
 		of := b.create(1, "li")[0]

@@ -350,4 +350,8 @@ func (b *bundle) fillSales(by crm.Actor, of customer.ID, owner kernel.UserID) {
 	_, err := b.Sales.Contracts.SetPlans(ctx, by, k.ID, sales.Plan{Date: "2026-03-01", Amount: dec("1")})
 	require.NoError(b.t, err)
 	b.fillMoney(by, of, owner)
+	order := b.order(of, "x", 1, sales.OrderPlaced)
+	order.Refunds = []sales.OrderRefund{{At: b.now(), Amount: dec("1")}}
+	_, err = b.Sales.Orders.Record(ctx, by, order)
+	require.NoError(b.t, err)
 }

@@ -23,7 +23,7 @@ func (c *deals) Put(ctx context.Context, tenant kernel.TenantID, d customer.Deal
 	}
 	row := orderRow{
 		TenantID: n, ID: ids[0], CustomerID: d.CustomerID, System: d.System, Number: d.Number, Status: "completed",
-		Amount: amountOf(d.Amount), OrderedAt: moment(d.At), CreatedAt: moment(now), CreatedBy: by,
+		Amount: amountOf(d.Amount), OrderedAt: moment(d.At), CreatedAt: moment(now), CreatedBy: by, Sequence: -1,
 	}
 	written, err := insertFree(ctx, t, []orderRow{row})
 	if err != nil || written[row.ID] {

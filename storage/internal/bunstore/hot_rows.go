@@ -24,6 +24,9 @@ var hotRows = []struct {
 	{(*operationRow)(nil), "crm_operations", ""},
 	{(*customerRow)(nil), "crm_customers", "id"},
 	{(*factsRow)(nil), "crm_customer_facts", "customer_id"},
+	{(*orderRow)(nil), "crm_orders", "id"},
+	{(*orderLineRow)(nil), "crm_order_lines", ""},
+	{(*orderReportRow)(nil), "crm_order_reports", ""},
 }
 
 func insertName(model reflect.Type) string { return "insert." + model.Name() }
@@ -50,7 +53,7 @@ func (s *Store) compileRows(hot map[string]hotQuery) {
 			continue
 		}
 		key := "tenant_id, " + r.key
-		if r.table == "crm_customers" && !s.pg {
+		if r.key == "id" && !s.pg {
 			key = r.key
 		}
 		over := " ON CONFLICT (" + key + ") DO UPDATE SET " + s.overwrite(model, "tenant_id", r.key, "user_id")

@@ -185,21 +185,6 @@ type taskRow struct {
 	Masked     bool `bun:",scanonly"` // no column: its customer tells
 }
 
-// orderRow is a host's order; for now it comes from Customers.RecordDeal.
-type orderRow struct {
-	bun.BaseModel `bun:"table:crm_orders,alias:o"`
-	TenantID      int64
-	ID            int64
-	CustomerID    customer.ID
-	System        string
-	Number        string
-	Status        string
-	Amount        amount
-	OrderedAt     moment
-	CreatedAt     moment
-	CreatedBy     kernel.UserID
-}
-
 type tenantRow struct {
 	bun.BaseModel `bun:"table:crm_tenants,alias:n"`
 	Key           kernel.TenantID
