@@ -41,7 +41,9 @@ func customerRowsOf(n int64, cs []*customer.Customer, taken []customer.Taken) []
 
 // UpdateFields see [customer.Repository]. SQLite writes every index anew that has a column of those that a statement sets,
 // also where its value stays.
-func (c *customers) UpdateFields(ctx context.Context, tenant kernel.TenantID, names []customer.Field, cs ...*customer.Customer) (taken []customer.Taken, err error) {
+func (c *customers) UpdateFields(
+	ctx context.Context, tenant kernel.TenantID, names []customer.Field, cs ...*customer.Customer,
+) (taken []customer.Taken, err error) {
 	t := (*tx)(c)
 	n, err := t.tenant(ctx, tenant)
 	if err != nil || len(cs) == 0 {
