@@ -1,18 +1,36 @@
 package customer
 
+import "github.com/shopspring/decimal"
+
 // Field names a field that hosts may edit, by its JSON name.
 type Field string
 
-// field is one editable field: how it is copied, and whether a value says something.
+// field is one editable field: how it is copied, whether a value says something, whether two are the same, and what of it is
+// in a customer's JSON, if anything is.
 type field struct {
-	name Field
-	copy func(to, from *Customer)
-	says func(c *Customer) bool
+	name  Field
+	copy  func(to, from *Customer)
+	says  func(c *Customer) bool
+	same  func(a, b *Customer) bool
+	value func(c *Customer) (v any, there bool)
 }
 
 func fieldOf[T comparable](name Field, at func(*Customer) *T) field {
 	var zero T
-	return field{name, func(to, from *Customer) { *at(to) = *at(from) }, func(c *Customer) bool { return *at(c) != zero }}
+	says := func(c *Customer) bool { return *at(c) != zero }
+	return field{
+		name, func(to, from *Customer) { *at(to) = *at(from) }, says, func(a, b *Customer) bool { return *at(a) == *at(b) },
+		func(c *Customer) (any, bool) { return *at(c), says(c) },
+	}
+}
+
+// amountOf is a field that JSON has also where it says nothing, as null.
+func amountOf(name Field, at func(*Customer) *decimal.NullDecimal) field {
+	return field{
+		name, func(to, from *Customer) { *at(to) = *at(from) }, func(c *Customer) bool { return at(c).Valid },
+		func(a, b *Customer) bool { return at(a).Valid == at(b).Valid && at(a).Decimal.Equal(at(b).Decimal) },
+		func(c *Customer) (any, bool) { return *at(c), true },
+	}
 }
 
 // allFields is what Update and Sync may write: the one list of editable fields.
@@ -23,8 +41,8 @@ var allFields = []field{
 	fieldOf("level", func(c *Customer) *Level { return &c.Level }),
 	fieldOf("industry", func(c *Customer) *string { return &c.Industry }),
 	fieldOf("size", func(c *Customer) *Size { return &c.Size }),
-	{"annual_revenue", func(to, from *Customer) { to.AnnualRevenue = from.AnnualRevenue }, func(c *Customer) bool { return c.AnnualRevenue.Valid }},
-	{"annual_potential", func(to, from *Customer) { to.AnnualPotential = from.AnnualPotential }, func(c *Customer) bool { return c.AnnualPotential.Valid }},
+	amountOf("annual_revenue", func(c *Customer) *decimal.NullDecimal { return &c.AnnualRevenue }),
+	amountOf("annual_potential", func(c *Customer) *decimal.NullDecimal { return &c.AnnualPotential }),
 	fieldOf("credit_rating", func(c *Customer) *CreditRating { return &c.CreditRating }),
 	fieldOf("source", func(c *Customer) *string { return &c.Source }),
 	fieldOf("referred_by", func(c *Customer) *ID { return &c.ReferredBy }),

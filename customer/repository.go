@@ -47,6 +47,9 @@ type Repository interface {
 	// Update must write every column of customers that Lock returned, as they are given, and return those whose unique
 	// values are taken, without writing them.
 	Update(ctx context.Context, t kernel.TenantID, cs ...*Customer) ([]Taken, error)
+	// UpdateFields must do the same of these fields only, and of version, seq and the last change. The others are as Lock or
+	// LockByKey returned them.
+	UpdateFields(ctx context.Context, t kernel.TenantID, fields []Field, cs ...*Customer) ([]Taken, error)
 	// Touch must raise the customer's seq by n, which locks it, and return it as it then is; nil when it does not exist.
 	Touch(ctx context.Context, t kernel.TenantID, s kernel.Scope, id ID, n int64) (*Customer, error)
 	// Meet must do to the customer what a new interaction leaves on it: raise its seq by one, which locks it, count it in

@@ -3,6 +3,7 @@ package customer
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"time"
 
@@ -151,6 +152,7 @@ func syncExisting(ctx context.Context, c *kernel.Call[Tx], drafts []*Customer, t
 	var next []*Customer
 	var at []int
 	var changes []kernel.Change
+	differ := map[Field]bool{} // of any
 	for _, i := range todo {
 		cur, ok := byKey[drafts[i].ExternalID]
 		switch {
@@ -161,7 +163,7 @@ func syncExisting(ctx context.Context, c *kernel.Call[Tx], drafts []*Customer, t
 			outcomes[i] = Outcome{ID: cur.ID, Did: WasDeleted}
 			continue
 		}
-		n, change := cur.synced(drafts[i], fields)
+		n, change, names := cur.synced(drafts[i], fields)
 		if n == nil {
 			outcomes[i] = Outcome{ID: cur.ID, Did: WasUnchanged}
 			continue
@@ -173,11 +175,14 @@ func syncExisting(ctx context.Context, c *kernel.Call[Tx], drafts []*Customer, t
 		n.UpdatedAt, n.UpdatedBy = c.Now, c.Actor.User
 		outcomes[i] = Outcome{ID: cur.ID, Did: WasUpdated}
 		next, at, changes = append(next, n), append(at, i), append(changes, change)
+		for _, name := range names {
+			differ[name] = true
+		}
 	}
 	if len(next) == 0 {
 		return left, nil
 	}
-	taken, err := c.Tx.Customers().Update(ctx, c.Actor.Tenant, next...)
+	taken, err := c.Tx.Customers().UpdateFields(ctx, c.Actor.Tenant, slices.Sorted(maps.Keys(differ)), next...)
 	if err != nil {
 		return nil, err
 	}
@@ -189,28 +194,34 @@ func syncExisting(ctx context.Context, c *kernel.Call[Tx], drafts []*Customer, t
 	return left, c.Record(ctx, changes...)
 }
 
-// synced is the customer after a sync of the fields, with its change; nil when nothing differs.
-func (c *Customer) synced(from *Customer, fields []field) (*Customer, kernel.Change) {
-	next := *c
-	for _, f := range fields {
-		f.copy(&next, from)
+// synced is the customer after a sync of the fields, with its change and which of them differ; nil when none does. It is
+// [kernel.Diff] for a few fields: that of whole customers took half the time of a sync.
+func (c *Customer) synced(from *Customer, fields []field) (*Customer, kernel.Change, []Field) {
+	says := fields == nil
+	if says {
+		fields = allFields
 	}
-	if fields == nil {
-		for _, f := range allFields {
-			if f.says(from) {
-				f.copy(&next, from)
-			}
+	next, was, is := *c, map[string]any{}, map[string]any{}
+	var differ []Field
+	for _, f := range fields {
+		if f.same(c, from) || says && !f.says(from) || f.name == "code" && from.Code == "" {
+			continue
+		}
+		f.copy(&next, from)
+		differ = append(differ, f.name)
+		if old, there := f.value(c); there {
+			was[string(f.name)] = old
+		}
+		is[string(f.name)] = nil
+		if v, there := f.value(from); there {
+			is[string(f.name)] = v
 		}
 	}
-	if next.Code == "" {
-		next.Code = c.Code
-	}
-	was, is := kernel.Diff(c, &next)
-	if is == nil {
-		return nil, kernel.Change{}
+	if len(differ) == 0 {
+		return nil, kernel.Change{}, nil
 	}
 	next.Version, next.Seq = c.Version+1, c.Seq+1
-	return &next, kernel.Change{Subject: next.Ref(), Seq: next.Seq, Ref: next.Ref(), Type: "customer.synced", Before: was, After: is}
+	return &next, kernel.Change{Subject: next.Ref(), Seq: next.Seq, Ref: next.Ref(), Type: "customer.synced", Before: was, After: is}, differ
 }
 
 // syncNew creates the items that no customer has the key of; those whose key was taken meanwhile it returns.

@@ -52,7 +52,7 @@ type Failure struct {
 const (
 	defaultShare = 20
 	defaultBatch = 1_000
-	pageOfIDs    = 20_000 // candidates looked up at once: few look-ups, and memory that does not grow with the table
+	pageOfIDs    = 50_000 // candidates looked up at once: few look-ups, and memory that does not grow with the table
 	mostFailures = 100
 )
 
@@ -92,8 +92,8 @@ func (s *Service[I]) Recycle(ctx context.Context, a kernel.Actor, opts *RecycleO
 	if err := run.plan(ctx); err != nil {
 		return report, kernel.Wrap(op, err)
 	}
-	for _, sweep := range run.sweeps {
-		if err := run.pool(ctx, sweep); err != nil {
+	for i, sweep := range run.sweeps {
+		if err := run.pool(ctx, sweep, run.found[i]); err != nil {
 			return report, kernel.Wrap(op, err)
 		}
 	}
@@ -107,6 +107,8 @@ type run[I RecordID] struct {
 	rights kernel.Rights
 	o      RecycleOptions
 	sweeps []*Sweep
+	// found is what the plan found due of each sweep, in the order of the ids: all of it, or nil where that is more than a page.
+	found  [][]int64
 	report *Report
 }
 
@@ -121,6 +123,7 @@ func (r *run[I]) plan(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		room := pageOfIDs
 		for _, p := range pools {
 			sweep, err := r.sweep(ctx, tx, p, days[p.ID])
 			if err != nil {
@@ -131,11 +134,9 @@ func (r *run[I]) plan(ctx context.Context) error {
 			}
 			r.sweeps = append(r.sweeps, sweep)
 			r.at(sweep)
-			due, err := tx.Pool(r.s.kind).Due(ctx, *sweep)
-			if err != nil {
+			if err := r.find(ctx, tx, sweep, &room); err != nil {
 				return err
 			}
-			r.report.Due += due
 		}
 		if r.o.MaxShare == 100 || r.report.Due == 0 {
 			return nil
@@ -147,6 +148,25 @@ func (r *run[I]) plan(ctx context.Context) error {
 		}
 		return err
 	})
+}
+
+// find counts what is due of a sweep, and keeps it where there is room: then it need not be found again.
+func (r *run[I]) find(ctx context.Context, tx Tx, sweep *Sweep, room *int) error {
+	ids, err := tx.Pool(r.s.kind).Candidates(ctx, *sweep, 0, pageOfIDs)
+	due := len(ids)
+	if err == nil && due == pageOfIDs {
+		due, err = tx.Pool(r.s.kind).Due(ctx, *sweep)
+	}
+	switch {
+	case due == 0:
+		ids = []int64{} // there is nothing to look for
+	case due >= *room:
+		ids = nil
+	}
+	*room -= len(ids)
+	r.report.Due += due
+	r.found = append(r.found, ids)
+	return err
 }
 
 func (r *run[I]) pools(ctx context.Context, tx Tx) ([]*Pool, error) {
@@ -181,8 +201,12 @@ func (r *run[I]) sweep(ctx context.Context, tx Tx, p *Pool, days condition.Count
 // at sets the instant that the next statement judges by.
 func (r *run[I]) at(sweep *Sweep) { sweep.at(r.s.core.Clock.Now(), r.rights.Zone) }
 
-// pool walks the due records of one pool in the order of their ids, so that every page of the table is touched once.
-func (r *run[I]) pool(ctx context.Context, sweep *Sweep) error {
+// pool walks the due records of one pool in the order of their ids, so that every page of the table is touched once. What the
+// plan found of them is all; whatever it is now is judged when it is released.
+func (r *run[I]) pool(ctx context.Context, sweep *Sweep, found []int64) error {
+	if found != nil {
+		return r.batches(ctx, sweep, found)
+	}
 	for after := int64(0); ; {
 		var ids []int64
 		r.at(sweep)
@@ -190,19 +214,26 @@ func (r *run[I]) pool(ctx context.Context, sweep *Sweep) error {
 			ids, err = tx.Pool(r.s.kind).Candidates(ctx, *sweep, after, pageOfIDs)
 			return err
 		})
-		if err != nil || len(ids) == 0 {
+		if err == nil {
+			err = r.batches(ctx, sweep, ids)
+		}
+		if err != nil || len(ids) < pageOfIDs {
 			return err
 		}
 		after = ids[len(ids)-1]
-		for batch := range slices.Chunk(ids, r.o.Batch) {
-			if err := r.batch(ctx, sweep, batch); err != nil {
-				return err
-			}
-			if r.o.Progress != nil {
-				r.o.Progress(*r.report)
-			}
+	}
+}
+
+func (r *run[I]) batches(ctx context.Context, sweep *Sweep, ids []int64) error {
+	for batch := range slices.Chunk(ids, r.o.Batch) {
+		if err := r.batch(ctx, sweep, batch); err != nil {
+			return err
+		}
+		if r.o.Progress != nil {
+			r.o.Progress(*r.report)
 		}
 	}
+	return nil
 }
 
 // batch releases some records in one transaction. A batch that fails for another reason than the moment's is halved until

@@ -45,6 +45,20 @@ func (d *data) build(ctx context.Context, e engine, db *sql.DB, say func(format 
 		return errors.New("at least a hundred customers and two sellers a tenant")
 	}
 	begin := time.Now()
+	if err := d.found(ctx, e, db); err != nil {
+		return err
+	}
+	say("%d tenants with %d sellers each: %.1f s", d.tenants, d.sellers, time.Since(begin).Seconds())
+	if err := d.fill(ctx, e, db, say); err != nil {
+		return err
+	}
+	_, err := db.ExecContext(ctx, fmt.Sprintf("INSERT INTO bench_data VALUES (%d, %d, %d, %d)", d.rows, d.tenants, d.sellers, d.first))
+	say("%d customers on %s: %.1f s in all", d.rows, e, time.Since(begin).Seconds())
+	return err
+}
+
+// found makes the tenants, without a customer.
+func (d *data) found(ctx context.Context, e engine, db *sql.DB) error {
 	var inUse int
 	if err := db.QueryRowContext(ctx, "SELECT count(*) FROM crm_tenants").Scan(&inUse); err != nil {
 		return err
@@ -61,16 +75,7 @@ func (d *data) build(ctx context.Context, e engine, db *sql.DB, say func(format 
 			return fmt.Errorf("tenant %d: %w", t, err)
 		}
 	}
-	if err := d.find(ctx, db); err != nil {
-		return err
-	}
-	say("%d tenants with %d sellers each: %.1f s", d.tenants, d.sellers, time.Since(begin).Seconds())
-	if err := d.fill(ctx, e, db, say); err != nil {
-		return err
-	}
-	_, err = db.ExecContext(ctx, fmt.Sprintf("INSERT INTO bench_data VALUES (%d, %d, %d, %d)", d.rows, d.tenants, d.sellers, d.first))
-	say("%d customers on %s: %.1f s in all", d.rows, e, time.Since(begin).Seconds())
-	return err
+	return d.find(ctx, db)
 }
 
 // settle makes a tenant as a host does: departments, heads, sellers, pools, and rules that are switched on.

@@ -245,7 +245,7 @@ func manyCases() []benchCase {
 	zero := func() int64 { return 0 }
 	sync := func(beyond func() int64, remark func() string) func(b *bench, c *contestant) operation {
 		return func(b *bench, c *contestant) operation {
-			if c.kept == nil {
+			if c.sync == nil {
 				return nil
 			}
 			return func(ctx context.Context, _, i int) error {
@@ -255,13 +255,7 @@ func manyCases() []benchCase {
 				for _, x := range all {
 					x.Remarks = text
 				}
-				outcomes, err := c.kept.Customers.Sync(ctx, boss(t), all, nil)
-				for _, o := range outcomes {
-					if o.Err != nil {
-						return o.Err
-					}
-				}
-				return err
+				return c.sync(ctx, t, all)
 			}
 		}
 	}
@@ -288,13 +282,19 @@ func manyCases() []benchCase {
 func (d *data) items(t, n int, beyond int64) []*customer.Customer {
 	all := make([]*customer.Customer, n)
 	for k := range all {
-		id := d.id(t, k*(d.perTenant()/n))
-		all[k] = &customer.Customer{
-			Name: fmt.Sprintf("蓝鲸机械有限公司 %d", id-d.first), ExternalSystem: "erp", ExternalID: fmt.Sprintf("K%d", id+beyond),
-			Ownership: customer.Ownership{OwnerID: seller(k % d.sellers)},
-		}
+		all[k] = d.item(t, k*(d.perTenant()/n), beyond)
+		all[k].OwnerID = seller(k % d.sellers)
 	}
 	return all
+}
+
+// item is the k-th customer of a tenant, as its host has it.
+func (d *data) item(t, k int, beyond int64) *customer.Customer {
+	id := d.id(t, k)
+	return &customer.Customer{
+		Name: fmt.Sprintf("蓝鲸机械有限公司 %d", id-d.first), ExternalSystem: "erp", ExternalID: fmt.Sprintf("K%d", id+beyond),
+		Ownership: customer.Ownership{OwnerID: seller(k % d.sellers)},
+	}
 }
 
 func followUpOf(id customer.ID) *customer.Interaction {

@@ -27,6 +27,10 @@ type contestant struct {
 
 	// claimMany claims many of one tenant for one member, all or none.
 	claimMany func(ctx context.Context, w who, ids []int64) error
+	// sync mirrors customers by their host keys: those that are there are brought up to date, the others created.
+	sync func(ctx context.Context, tenant int, all []*customer.Customer) error
+	// load creates customers that nobody has, as the first sync of a house does.
+	load func(ctx context.Context, tenant int, all []*customer.Customer) error
 
 	// rows releases a number of a tenant's due customers, each in a transaction of its own.
 	rows func(ctx context.Context, tenant, n int) error

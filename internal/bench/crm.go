@@ -24,8 +24,17 @@ func openCRM(ctx context.Context, e engine, _ *data) (*contestant, error) {
 	if err != nil {
 		return nil, err
 	}
+	sync := func(ctx context.Context, tenant int, all []*customer.Customer) error {
+		outcomes, err := c.Customers.Sync(ctx, boss(tenant), all, nil)
+		for _, o := range outcomes {
+			if o.Err != nil {
+				return o.Err
+			}
+		}
+		return err
+	}
 	return &contestant{
-		name: "crm", kept: c, anew: anew,
+		name: "crm", kept: c, anew: anew, sync: sync, load: sync,
 		get: func(ctx context.Context, w who, id int64) (*customer.Customer, error) {
 			return c.Customers.Get(ctx, w.actor(), customer.ID(id))
 		},

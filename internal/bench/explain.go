@@ -70,7 +70,7 @@ func plans(ctx context.Context, e engine, d *data) ([]plan, error) {
 	return p.plans, nil
 }
 
-var explainable = regexp.MustCompile(`^\s*(SELECT|INSERT|UPDATE|DELETE|WITH)\b`)
+var explainable = regexp.MustCompile(`^\s*\(?(SELECT|INSERT|UPDATE|DELETE|WITH)\b`)
 
 func (p *planner) watch(ctx context.Context, conn driverConn, s statement) error {
 	key := values.ReplaceAllString(shorten(s.text), "?")

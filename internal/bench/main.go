@@ -36,10 +36,14 @@ func run(ctx context.Context, args []string) error {
 	explain := flags.Bool("explain", false, "show by which indexes the engine answers the statements, and measure nothing")
 	whole := flags.Bool("plans", false, "as -explain, with the whole plans")
 	past := flags.Bool("simulate", false, "give the customers a past of ten lines each, replay it by other rules, and measure nothing else")
+	first := flags.Bool("first", false, "mirror the customers of a host into a database of its own that is empty before and after, and measure nothing else")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
 	e := engineOf(*db)
+	if *first {
+		return firstMirrors(ctx, e, want, os.Stdout, sayf)
+	}
 	if *fresh {
 		if err := e.drop(ctx); err != nil {
 			return err

@@ -148,6 +148,10 @@ func work(t *testing.T, b *bench, c *contestant) {
 	if c.recycle == nil {
 		c.recycle, c.claimMany = b.all[0].recycle, b.all[0].claimMany
 	}
+	if c.sync == nil {
+		c.sync, c.load = b.all[0].sync, b.all[0].load
+	}
+	mirror(t, b, c)
 	for range 70 { // more than a block of ids
 		x, err := b.own.take()
 		require.NoError(t, err)
@@ -165,6 +169,33 @@ func work(t *testing.T, b *bench, c *contestant) {
 	n, err := c.recycle(ctx, 1)
 	require.NoError(t, err)
 	require.Equal(t, b.d.perTenant()/10, n)
+}
+
+// mirror brings customers up to date, some of them twice, and creates others: a whole block of ids, so that the next ids are the
+// same ones whoever takes them.
+func mirror(t *testing.T, b *bench, c *contestant) {
+	t.Helper()
+	for _, text := range []string{"", "called", "called again", "called again"} {
+		all := b.d.items(0, blockSize, 0)
+		for i, x := range all {
+			x.Remarks = text
+			if i%3 == 0 {
+				x.Remarks = ""
+			}
+			if i%5 == 0 {
+				x.Name += text
+			}
+		}
+		require.NoError(t, c.sync(t.Context(), 0, all))
+	}
+	all := b.d.items(0, 2*blockSize, 0)
+	for i, x := range all {
+		if x.Remarks = "new"; i%2 == 0 {
+			x.ExternalID += "-new"
+		}
+	}
+	require.NoError(t, c.sync(t.Context(), 0, all))
+	require.NoError(t, c.load(t.Context(), 1, b.d.items(1, blockSize, 10_000)))
 }
 
 // dump is all rows that the work touches, without the numbers that the database gives.

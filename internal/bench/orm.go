@@ -148,13 +148,15 @@ func (r *rawSQL) claimed(tenant int64, w who, o *ormCustomer) (set map[string]an
 	audit, event := of(subject), of(subject)
 	audit["before"], audit["after"] = `{"owner_id":""}`, doc
 	event["seq"], event["data"] = o.Seq+1, doc
-	return map[string]any{
+	record := map[string]any{
 		"owner_id": user, "owned_since": at, "pool_entered_at": nil, "first_followup_at": nil, "last_followup_at": nil, "version": o.Version + 1,
 		"seq": o.Seq + 1, "updated_at": at, "updated_by": user,
-	}, map[string]map[string]any{
+	}
+	trail := map[string]map[string]any{
 		"crm_operations": of(map[string]any{"action": "claim", "to_owner": user, "pool_id": int64(o.PoolID), "reason": "", "note": "", "rule_id": 0, "rule": ""}),
 		"crm_audit":      audit, "crm_outbox": event,
 	}
+	return record, trail
 }
 
 // openGORM is GORM as its manual recommends it for speed: prepared statements, no transaction around single statements.

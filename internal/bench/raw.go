@@ -47,6 +47,7 @@ func openRaw(ctx context.Context, e engine, d *data) (*contestant, error) {
 	}
 	return &contestant{
 		name: raw, get: r.get, list: r.list, claim: r.claim, claimMany: r.claimMany, followUp: r.followUp, recycle: r.recycle, rows: r.recycleRows, sweep: r.sweep,
+		sync: r.sync, load: r.load,
 		close: func() error {
 			if r.conn != nil {
 				return errors.Join(r.conn.Close(), db.Close())

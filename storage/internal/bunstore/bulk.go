@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/uptrace/bun/schema"
 )
 
 // Many rows go to Postgres as one array for each column, in a statement that does not depend on their number: it is parsed
@@ -70,7 +72,11 @@ func bulkDo[R any](ctx context.Context, t *tx, name string, rows []R) (done bool
 
 // arrays are the columns of rows as array literals.
 func arrays[R any](t *tx, rows []R) (named, error) {
-	fields := t.db.Table(reflect.TypeFor[R]()).Fields
+	return arraysOf(t, t.db.Table(reflect.TypeFor[R]()).Fields, rows)
+}
+
+// arraysOf is arrays for some columns.
+func arraysOf[R any](t *tx, fields []*schema.Field, rows []R) (named, error) {
 	args := make(named, len(fields))
 	var b []byte
 	for _, f := range fields {

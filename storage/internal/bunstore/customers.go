@@ -211,18 +211,19 @@ func (c *customers) LockByKey(ctx context.Context, tenant kernel.TenantID, syste
 	if err != nil || len(keys) == 0 {
 		return nil, err
 	}
-	find := func(life string, keys []string) (rows []customerRow, err error) {
-		q := t.db.NewSelect().Model(&rows).Where("t.tenant_id = ?", n).Where("t.external_system = ?", system).
+	find := func(life string, keys []string) ([]*customer.Customer, error) {
+		q := t.db.NewSelect().Model((*customerRow)(nil)).Where("t.tenant_id = ?", n).Where("t.external_system = ?", system).
 			Where("t.external_id IN (?)", bun.List(keys)).Where("t.external_id IS NOT NULL").Where(life).Order("t.id").Conn(t.conn)
-		return rows, t.forUpdate(q).Scan(ctx)
+		rows, err := t.forUpdate(q).Rows(ctx)
+		return t.customersOf(kernel.Scope{All: true}, rows, err)
 	}
-	rows, err := find("t.deleted_at IS NULL", keys)
+	found, err := find("t.deleted_at IS NULL", keys)
 	if err != nil {
 		return nil, err
 	}
-	has := make(map[string]bool, len(rows))
-	for _, r := range rows {
-		has[string(r.ExternalID)] = true
+	has := make(map[string]bool, len(found))
+	for _, x := range found {
+		has[x.ExternalID] = true
 	}
 	rest := slices.DeleteFunc(slices.Clone(keys), func(key string) bool { return has[key] })
 	if len(rest) > 0 {
@@ -230,30 +231,9 @@ func (c *customers) LockByKey(ctx context.Context, tenant kernel.TenantID, syste
 		if err != nil {
 			return nil, err
 		}
-		rows = append(rows, gone...)
+		found = append(found, gone...)
 	}
-	return toCustomers(rows), nil
-}
-
-// Update see [customer.Repository]. The look before it spares nearly all conflicts an SQL error; the unique index is the
-// last fence.
-func (c *customers) Update(ctx context.Context, tenant kernel.TenantID, cs ...*customer.Customer) ([]customer.Taken, error) {
-	t := (*tx)(c)
-	n, err := t.tenant(ctx, tenant)
-	if err != nil || len(cs) == 0 {
-		return nil, err
-	}
-	taken, err := t.collisions(ctx, n, cs)
-	if err != nil {
-		return nil, err
-	}
-	var rows []customerRow
-	for i, x := range cs {
-		if !slices.ContainsFunc(taken, func(k customer.Taken) bool { return k.Index == i }) {
-			rows = append(rows, customerRowOf(n, x))
-		}
-	}
-	return taken, put(ctx, t, rows)
+	return found, nil
 }
 
 // collisions are the customers whose code or host key another living customer has, or one before it in the list.

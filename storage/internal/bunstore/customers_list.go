@@ -18,11 +18,13 @@ func (c *customers) List(ctx context.Context, tenant kernel.TenantID, sc kernel.
 		return nil, err
 	}
 	sc, f = narrowed(sc, f)
-	if parts, rest := branches(sc, f); len(parts) > 0 && len(parts) <= t.mostBranches() {
-		return t.page(ctx, parts, append(t.conditions(n, kernel.Scope{All: true}, rest), beyond(f, w)...), f.Newest, w.Limit+1)
+	if parts, rest := t.branches(sc, f); len(parts) > 0 && len(parts) <= t.mostBranches() {
+		all := append(t.conditions(n, kernel.Scope{All: true}, rest), beyond(f, w, t.unseen("bigint"))...)
+		all[0].text = "t.tenant_id = " + t.unseen("bigint")
+		return t.page(ctx, parts, all, f.Newest, w.Limit+1)
 	}
 	var rows []customerRow
-	q := filtered(t.db.NewSelect().Model(&rows), append(t.conditions(n, sc, f), beyond(f, w)...)).Limit(int64(w.Limit) + 1)
+	q := filtered(t.db.NewSelect().Model(&rows), append(t.conditions(n, sc, f), beyond(f, w, "?")...)).Limit(int64(w.Limit) + 1)
 	if f.Newest {
 		q = q.Order("t.id DESC")
 	} else {
@@ -32,15 +34,15 @@ func (c *customers) List(ctx context.Context, tenant kernel.TenantID, sc kernel.
 	return toCustomers(rows), err
 }
 
-// beyond is what comes after the last one seen.
-func beyond(f customer.Filter, w kernel.Window) []where {
+// beyond is what comes after the last one seen; id is how its id is written.
+func beyond(f customer.Filter, w kernel.Window, id string) []where {
 	switch {
 	case len(w.After) == 0:
 		return nil
 	case f.Newest:
-		return []where{{"t.id < ?", []any{w.After[0]}}}
+		return []where{{"t.id < " + id, []any{w.After[0]}}}
 	}
-	return []where{{"t.id > ?", []any{w.After[0]}}}
+	return []where{{"t.id > " + id, []any{w.After[0]}}}
 }
 
 // Count see [customer.Repository].
@@ -65,7 +67,7 @@ func filtered(q *bun.SelectQuery, conditions []where) *bun.SelectQuery {
 	return q
 }
 
-// conditions are tenant, scope, life and those of a filter.
+// conditions are tenant, which is the first, scope, life and those of a filter.
 func (t *tx) conditions(n int64, sc kernel.Scope, f customer.Filter) []where {
 	text, args := scopeSQL(sc)
 	all := []where{{"t.tenant_id = ?", []any{n}}, {text, args}}

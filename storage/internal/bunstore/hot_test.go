@@ -42,7 +42,7 @@ func TestListsAreTakenApartIntoBranchesWithoutACommonCustomer(t *testing.T) {
 		"a region sees beyond them": {kernel.Scope{Owners: seller.Owners, Regions: []string{"33"}}, customer.Filter{}, nil},
 		"a contradiction":           {seller, customer.Filter{InPool: true, Owners: []kernel.UserID{"li"}}, nil},
 	} {
-		parts, rest := branches(narrowed(c.sc, c.f))
+		parts, rest := New(&sql.DB{}, Engine{Dialect: sqlitedialect.New()}).branches(narrowed(c.sc, c.f))
 		require.Equal(t, c.want, parts, name)
 		if len(parts) > 0 {
 			require.Equal(t, customer.Filter{}, rest, name)

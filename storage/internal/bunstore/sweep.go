@@ -18,7 +18,14 @@ type dueSQL struct {
 	from   string // constant
 	where  schema.QueryWithArgs
 	winner schema.QueryWithArgs
+	// named are the ids that each rule that acts names by itself, from the index of its own days. Over an OR of rules all
+	// records with an owner would be walked.
+	named schema.QueryWithArgs
 }
+
+// sweepableSQL is what rules are asked about: what has an owner, and no lock that holds.
+const sweepableSQL = `t.tenant_id = ?tenant AND t.pool_id = ?pool AND t.owner_id IS NOT NULL AND t.deleted_at IS NULL
+		AND (t.lock_until IS NULL OR t.lock_until <= ?now)`
 
 // due compiles a sweep. Rules are tested in the order in which they win, and CASE takes the first that is true: unknown
 // is not. The conditions of the rules that act stand once more by themselves, where an index can serve them.
@@ -27,31 +34,41 @@ func (r *records) due(n int64, s pool.Sweep) (dueSQL, error) {
 		Now: s.Now, Days: s.Days, Spend: spendWindow{s.SpendFrom, s.SpendUntil},
 		Table: r.Store.table, Kind: r.kind,
 	}
-	var wins, acts, numbers []string
-	var winArgs, actArgs []any
+	now := in
+	now.Until = s.Now // over a span, if only of an instant, a condition names what an index can serve
+	var wins, acts, numbers, named []string
+	var winArgs []any
+	args := binds{"tenant": n, "pool": int64(s.Pool.ID), "now": moment(s.Now)}
 	d := dueSQL{from: r.table + " AS t"}
 	for i, rule := range s.Rules {
 		c, err := compileCondition(rule.Parsed, in)
 		if err != nil {
 			return d, err
 		}
+		from := r.table + " AS t"
 		if c.NeedsFacts {
-			d.from = r.table + " AS t " + kinds[r.kind].facts
+			from += " " + kinds[r.kind].facts
+			d.from = from
 		}
 		wins, winArgs = append(wins, fmt.Sprintf("WHEN %s THEN %d", c.SQL, i)), append(winArgs, c.Args...)
-		if rule.Acts {
-			acts, actArgs = append(acts, "("+c.SQL+")"), append(actArgs, c.Args...)
-			numbers = append(numbers, strconv.Itoa(i))
+		if !rule.Acts {
+			continue
 		}
+		if c, err = compileCondition(rule.Parsed, now); err != nil {
+			return d, err
+		}
+		act := "(?act" + strconv.Itoa(i) + ")"
+		args["act"+strconv.Itoa(i)] = schema.SafeQuery(c.SQL, c.Args)
+		acts, named = append(acts, act), append(named, "SELECT t.id FROM "+from+" WHERE "+sweepableSQL+" AND "+act)
+		numbers = append(numbers, strconv.Itoa(i))
 	}
 	d.winner = schema.SafeQuery("CASE "+strings.Join(wins, " ")+" END", winArgs)
-	d.where = schema.SafeQuery(r.eng.Names.SQL(`t.tenant_id = ?tenant AND t.pool_id = ?pool AND t.owner_id IS NOT NULL AND t.deleted_at IS NULL
-		AND (t.lock_until IS NULL OR t.lock_until <= ?now) AND (?acts)
+	args["winner"] = d.winner
+	d.where = schema.SafeQuery(r.eng.Names.SQL(sweepableSQL+" AND ("+strings.Join(acts, " OR ")+`)
 		AND EXISTS (SELECT 1 FROM crm_members AS m JOIN crm_pools AS p ON p.tenant_id = m.tenant_id AND p.id = ?pool
 			WHERE m.tenant_id = t.tenant_id AND m.user_id = t.owner_id AND m.inactive_since IS NULL AND `+belongsSQL+`)
-		AND ?winner IN (`+strings.Join(numbers, ", ")+`)`), []any{binds{
-		"tenant": n, "pool": int64(s.Pool.ID), "now": moment(s.Now), "acts": schema.SafeQuery(strings.Join(acts, " OR "), actArgs), "winner": d.winner,
-	}})
+		AND ?winner IN (`+strings.Join(numbers, ", ")+`)`), []any{args})
+	d.named = schema.SafeQuery(r.eng.Names.SQL(strings.Join(named, " UNION ALL ")), []any{args})
 	return d, nil
 }
 
@@ -81,9 +98,13 @@ func (r *records) Due(ctx context.Context, s pool.Sweep) (count int, err error) 
 	if err != nil {
 		return 0, err
 	}
-	err = r.raw("SELECT count(*) FROM "+d.from+" WHERE ?where", binds{"where": d.where}).Scan(ctx, &count)
+	err = r.raw("SELECT count(*) FROM "+d.from+" WHERE ?where AND t.id IN (?named)", binds{"where": d.where, "named": d.named}).Scan(ctx, &count)
 	return count, err
 }
+
+// mostWalked is up to how many candidates are found by walking the records in the order of their ids, which ends with the
+// last one asked for. All of them are found faster rule by rule.
+const mostWalked = 1_000
 
 // Candidates see [pool.Repository].
 func (r *records) Candidates(ctx context.Context, s pool.Sweep, after int64, atMost int) (ids []int64, err error) {
@@ -91,7 +112,12 @@ func (r *records) Candidates(ctx context.Context, s pool.Sweep, after int64, atM
 	if err != nil {
 		return nil, err
 	}
-	err = r.raw("SELECT t.id FROM "+d.from+" WHERE ? AND t.id > ? ORDER BY t.id LIMIT ?", d.where, after, atMost).Scan(ctx, &ids)
+	named := ""
+	if atMost > mostWalked {
+		named = " AND t.id IN (?named)"
+	}
+	err = r.raw("SELECT t.id FROM "+d.from+" WHERE ?where AND t.id > ?after"+named+" ORDER BY t.id LIMIT ?most",
+		binds{"where": d.where, "named": d.named, "after": after, "most": atMost}).Scan(ctx, &ids)
 	return ids, err
 }
 
