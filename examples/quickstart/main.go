@@ -1,7 +1,8 @@
 // Quickstart lives sixty days of a small sales team with the public pool (公海): sellers claim customers, follow up, sell and
 // give back; every night the rules put back what was neglected, and warn a day before. One locks a customer, one leaves and
 // has successors, leads of a fair go to whom their region belongs, and the head takes back what is neglected; in the end it
-// explains one customer and tries another policy on what happened. It makes a database of its own and prints all that.
+// explains one customer and tries another policy on what happened. In a second act a lead becomes a customer, a quote, a
+// contract, payments and invoices, printed as a ledger. It makes a database of its own and prints all that.
 //
 //	go run ./examples/quickstart
 //	go run ./examples/quickstart -db shop.db
@@ -9,7 +10,7 @@
 //
 // The clock and the dice are the program's own, so it prints the same every time, on both engines. To read first: setup.go
 // (tenant, team, rules, customers), then seller.go (claim, follow up, sell, release), story.go (the nightly runs), scenes.go
-// (all that is out of the ordinary) and explain.go (why, when, and what if).
+// (all that is out of the ordinary), explain.go (why, when, and what if) and cash.go (from a lead to the last cent).
 package main
 
 import (

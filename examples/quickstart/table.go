@@ -107,7 +107,7 @@ func (s *story) tell(ctx context.Context) error {
 		}
 		s.printf("\n")
 	}
-	for _, tell := range []func(context.Context) error{s.tellNotes, s.tellSellers, s.tellRefusals, s.tellLife, s.tellSimulation} {
+	for _, tell := range []func(context.Context) error{s.tellNotes, s.tellSellers, s.tellRefusals, s.tellLife, s.tellSimulation, s.tellCash} {
 		if err := tell(ctx); err != nil {
 			return err
 		}
