@@ -1,5 +1,5 @@
 // Package crm is the front door of a customer relationship management library that Go programs embed: customers, the
-// public pool (公海), team and trail beside the host's own tables, in the host's own database and transaction.
+// public pool (公海), sales, team and trail beside the host's own tables, in the host's own database and transaction.
 //
 //	db, err := sql.Open("sqlite", sqlite.DSN("shop.db"))  // the host's database, the host's driver
 //	store := sqlite.New(db, nil)

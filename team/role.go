@@ -24,8 +24,8 @@ const (
 // Permission names what a role may do.
 type Permission = kernel.Permission
 
-// The permissions, for hosts that define roles. Package kernel says what each allows. PoolManage, PoolRecycle, TeamManage
-// and AuditRead concern the whole tenant: only a role that reaches all grants them.
+// The permissions, for hosts that define roles. Package kernel says what each allows. PoolManage, PoolRecycle, TeamManage,
+// AuditRead, ProductManage and PipelineManage concern the whole tenant: only a role that reaches all grants them.
 const (
 	CustomerRead      = kernel.CustomerRead
 	CustomerCreate    = kernel.CustomerCreate
