@@ -34,8 +34,15 @@ func (s *story) tellCash(ctx context.Context) error {
 		days int // after the one before
 		play func(context.Context) error
 	}{
-		{1, a.prepare}, {0, a.capture}, {2, a.convert}, {1, a.offer}, {4, a.sign},
-		{3, a.firstInstalment}, {40, a.overdue}, {2, a.tooMuch}, {20, a.lastInstalment},
+		{1, a.prepare},
+		{0, a.capture},
+		{2, a.convert},
+		{1, a.offer},
+		{4, a.sign},
+		{3, a.firstInstalment},
+		{40, a.overdue},
+		{2, a.tooMuch},
+		{20, a.lastInstalment},
 	} {
 		s.clock.now = s.clock.now.Truncate(24 * time.Hour).Add(time.Duration(scene.days)*day + time.Hour) // nine in Shanghai
 		if err := scene.play(ctx); err != nil {
