@@ -175,6 +175,9 @@ func (s *Service[I]) claimLocked(ctx context.Context, c *kernel.Call[Tx], ids []
 	if len(mv.Records) == 0 {
 		return res, nil
 	}
+	if counters[0].ClaimsDay > mv.Day {
+		return ClaimedMany[I]{}, behind(counters[0].ClaimsDay)
+	}
 	return res, c.Tx.Pool(s.kind).Move(ctx, mv)
 }
 
