@@ -227,10 +227,13 @@ func (d *dispatcher) startRound(r *fairshare.Round) {
 	}
 }
 
+// roundOf leaves out whose counter is closed: it was made inactive after the staff was read.
 func roundOf(counters []customer.Counter) *fairshare.Round {
-	members := make([]fairshare.Member, len(counters))
-	for i, m := range counters {
-		members[i] = fairshare.Member{User: m.User, Used: m.Places, Cap: m.Cap, Last: m.AssignedAt}
+	members := make([]fairshare.Member, 0, len(counters))
+	for _, m := range counters {
+		if !m.Closed {
+			members = append(members, fairshare.Member{User: m.User, Used: m.Places, Cap: m.Cap, Last: m.AssignedAt})
+		}
 	}
 	return fairshare.NewRound(members...)
 }

@@ -3,6 +3,7 @@ package pool
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 
 	"github.com/openseas/crm/kernel"
@@ -29,6 +30,12 @@ type AutoAssignReport struct {
 type TerritoryCount struct {
 	Territory TerritoryID `json:"territory"`
 	Assigned  int         `json:"assigned"`
+}
+
+// copied is the report as it is now: the receiver may keep it.
+func (r AutoAssignReport) copied() AutoAssignReport {
+	r.ByTerritory, r.Left = slices.Clone(r.ByTerritory), maps.Clone(r.Left)
+	return r
 }
 
 func (o *AutoAssignOptions) check() error {
@@ -80,7 +87,7 @@ func (s *Service[I]) AutoAssignPool(ctx context.Context, a kernel.Actor, id ID, 
 				return report, kernel.Wrap(op, err)
 			}
 			if o.Progress != nil {
-				o.Progress(report)
+				o.Progress(report.copied())
 			}
 		}
 	}

@@ -123,6 +123,9 @@ func (s *Service[I]) noteOpening(ctx context.Context, c *kernel.Call[Tx], o Open
 		if err != nil {
 			return false, err
 		}
+		if m.OpensDay > o.Day {
+			return false, behind(m.OpensDay)
+		}
 		return false, &Refusal{
 			Ref: kernel.Ref{Kind: string(s.kind), ID: o.ID}, Reason: OpenLimit, Limit: m.OpenLimit, Until: o.Day.Next().Start(c.Rights.Zone),
 		}

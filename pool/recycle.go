@@ -56,6 +56,12 @@ const (
 	mostFailures = 100
 )
 
+// copied is the report as it is now: the receiver may keep it.
+func (r Report) copied() Report {
+	r.ByRule = slices.Clone(r.ByRule)
+	return r
+}
+
 func (o *RecycleOptions) check() error {
 	if o.MaxShare == 0 {
 		o.MaxShare = defaultShare
@@ -230,7 +236,7 @@ func (r *run[I]) batches(ctx context.Context, sweep *Sweep, ids []int64) error {
 			return err
 		}
 		if r.o.Progress != nil {
-			r.o.Progress(*r.report)
+			r.o.Progress(r.report.copied())
 		}
 	}
 	return nil

@@ -156,6 +156,12 @@ func (t Attempt) check(reason kernel.Reason) Check {
 	return c
 }
 
+// behind is the answer to who counts on a day before that of the counter, which never goes back: it read the clock before
+// midnight, and its turn came after somebody's who read it later.
+func behind(day kernel.Date) error {
+	return &kernel.Error{Code: kernel.ErrRetry, Err: fmt.Errorf("it was counted on %s meanwhile", day)}
+}
+
 func (t Attempt) claimsUsed() int {
 	if t.Counter.ClaimsDay != kernel.DateOf(t.Now, t.Zone) {
 		return 0

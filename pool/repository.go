@@ -71,7 +71,8 @@ type Repository interface {
 
 	// Claim must give the record to o.By with every consequence, or return ErrLost with nothing done. It must test, in
 	// the statement that takes the record, that the claimer is an active member of the tenant and of the record's pool,
-	// and decide cap and quota on the counter row that it locks. A pool with a claim condition may be answered ErrLost.
+	// and decide cap and quota on the counter row that it locks, whose day must not be after o.Day. A pool with a claim
+	// condition may be answered ErrLost.
 	Claim(ctx context.Context, o Order, id int64) error
 	// Look must return the records that exist, in the order of their ids.
 	Look(ctx context.Context, t kernel.TenantID, ids ...int64) ([]Record, error)
@@ -124,7 +125,8 @@ type SweepRepository interface {
 // OpenRepository keeps who opened which record on which day.
 type OpenRepository interface {
 	// Open must note that a member opens a record that Lock returned, and raise the counter of its day; false, and nothing, when
-	// it is noted already. At the limit, decided on the counter row that it locks, it must return ErrLost.
+	// it is noted already. At the limit, decided on the counter row that it locks, and where the day of that is after o.Day, it
+	// must return ErrLost.
 	Open(ctx context.Context, o Opening) (first bool, err error)
 	// PurgeOpens must delete what Open noted on days before one, at most a number, and return how many.
 	PurgeOpens(ctx context.Context, t kernel.TenantID, before kernel.Date, atMost int) (int, error)

@@ -54,7 +54,8 @@ type ClaimedMany[I RecordID] struct {
 //
 // It is one statement where the engine can do it in one: it tests owner, protection, cool-down, blacklist, membership, cap
 // and quota, takes the record, raises the counter, and writes operation log, audit and event. Of many that claim the same
-// record at once exactly one wins, and the others are refused as Taken.
+// record at once exactly one wins, and the others are refused as Taken. At midnight, one that comes late behind a claim of the
+// next day is ErrRetry.
 func (s *Service[I]) Claim(ctx context.Context, a kernel.Actor, id I) error {
 	const op = "pool.Claim"
 	rights, err := s.mayClaim(ctx, a)
@@ -174,6 +175,9 @@ func (s *Service[I]) claimLocked(ctx context.Context, c *kernel.Call[Tx], ids []
 	}
 	if len(mv.Records) == 0 {
 		return res, nil
+	}
+	if counters[0].ClaimsDay > mv.Day {
+		return ClaimedMany[I]{}, behind(counters[0].ClaimsDay)
 	}
 	return res, c.Tx.Pool(s.kind).Move(ctx, mv)
 }

@@ -57,6 +57,12 @@ type WarnReport struct {
 	Failed []Failure   `json:"failed,omitempty"` // at most 100; the run went on without them
 }
 
+// copied is the report as it is now: the receiver may keep it.
+func (r WarnReport) copied() WarnReport {
+	r.ByStep, r.ByRule = slices.Clone(r.ByStep), slices.Clone(r.ByRule)
+	return r
+}
+
 // StepCount is how many owners were warned with a step.
 type StepCount struct {
 	Step   time.Duration `json:"step"`
@@ -293,7 +299,7 @@ func (r *warnRun[I]) batch(ctx context.Context, w *warner, ids []int64) error {
 		err = r.write(ctx, w, stale)
 	}
 	if err == nil && r.o.Progress != nil {
-		r.o.Progress(*r.report)
+		r.o.Progress(r.report.copied())
 	}
 	return err
 }

@@ -430,8 +430,14 @@ func testAutoAssignPool(t *testing.T, b *bundle) {
 	require.Equal(t, 8, b.operations(customer.Assigned))
 	b.agree()
 	b.poison(ids[10])
-	report, err = b.Pool.AutoAssignPool(t.Context(), boss, 0, nil)
+	var kept []pool.AutoAssignReport
+	report, err = b.Pool.AutoAssignPool(t.Context(), boss, 0, &pool.AutoAssignOptions{Batch: 4, Progress: func(r pool.AutoAssignReport) { kept = append(kept, r) }})
 	require.NoError(t, err)
+	require.Equal(t, report, kept[len(kept)-1])
+	require.Empty(t, kept[0].Left, "what was told stays as it was")
+	for _, r := range kept {
+		require.Equal(t, r.Assigned, r.ByTerritory[0].Assigned)
+	}
 	require.Equal(t, 11, report.Assigned)
 	require.Equal(t, []pool.TerritoryCount{{Territory: east, Assigned: 11}}, report.ByTerritory)
 	require.Equal(t, map[kernel.Reason]int{pool.NoTerritory: 2}, report.Left)

@@ -149,6 +149,45 @@ func testClaim(t *testing.T, open Open) {
 		require.NoError(t, b.Pool.Claim(t.Context(), li, id))
 		b.agree()
 	})
+	t.Run("behind a claim of the next day a late one is to be tried again: the quota of a day does not begin twice", func(t *testing.T) {
+		b := setup(t, open)
+		b.policy(func(p *pool.Policy) { p.DailyQuota = 2 })
+		ids := b.create(4, "")
+		b.wait(midnight.Sub(start))
+		require.NoError(t, b.Pool.Claim(t.Context(), li, ids[0]))
+		b.wait(-time.Microsecond)
+		late := li
+		late.Request = "r1"
+		require.ErrorIs(t, b.Pool.Claim(t.Context(), li, ids[1]), crm.ErrRetry)
+		require.ErrorIs(t, b.Pool.Claim(t.Context(), late, ids[1]), crm.ErrRetry)
+		_, err := b.Pool.ClaimMany(t.Context(), li, ids[1:3], pool.WhatCanBeHad)
+		require.ErrorIs(t, err, crm.ErrRetry)
+		requireRefusal(t, b.Pool.Claim(t.Context(), wang, ids[0]), pool.Taken)
+		require.NoError(t, b.Pool.Claim(t.Context(), wang, ids[3]), "who did not claim on the next day")
+		b.wait(time.Microsecond)
+		require.NoError(t, b.Pool.Claim(t.Context(), late, ids[1]))
+		requireRefusal(t, b.Pool.Claim(t.Context(), li, ids[2]), pool.QuotaUsed)
+		b.agree()
+	})
+	t.Run("so it is when it waits for the counter", func(t *testing.T) {
+		b := setup(t, open)
+		if !b.postgres() {
+			t.Skip("one writer at a time")
+		}
+		ids, got := b.create(3, ""), make(chan error, 1)
+		require.NoError(t, b.Pool.Claim(t.Context(), li, ids[0]))
+		b.wait(midnight.Sub(start))
+		tx := b.begin()
+		require.NoError(t, b.In(tx).Pool.Claim(t.Context(), li, ids[1]))
+		b.wait(-time.Microsecond)
+		go func() { got <- b.Pool.Claim(t.Context(), li, ids[2]) }()
+		b.waiting(1)
+		require.NoError(t, tx.Commit())
+		require.ErrorIs(t, <-got, crm.ErrRetry)
+		b.wait(time.Microsecond)
+		require.Equal(t, 1, b.count("SELECT claims_used FROM crm_counters WHERE user_id = 'li' AND kind = 'customer' AND claims_day = '2026-03-01'"))
+		b.agree()
+	})
 	t.Run("a member's own limits go before the tenant's", func(t *testing.T) {
 		b := setup(t, open)
 		one, zero := 1, 0

@@ -138,6 +138,23 @@ func testHandOver(t *testing.T, open Open) {
 		require.NoError(t, b.Pool.Claim(t.Context(), li, free))
 		b.tasksAgree()
 	})
+	t.Run("who came inactive is handed over too, which does nothing, and once active it may claim", func(t *testing.T) {
+		b := setup(t, open)
+		free := b.create(2, "")
+		_, err := b.Team.Sync(t.Context(), boss, team.Directory{Members: []team.DirectoryMember{{User: "gone", Inactive: true}, {User: "here"}}})
+		require.NoError(t, err)
+		require.Equal(t, 2, b.count("SELECT count(*) FROM crm_counters WHERE user_id = 'gone' AND closed"), "of every kind")
+		require.Zero(t, b.count("SELECT count(*) FROM crm_counters WHERE user_id = 'here' AND closed"))
+		report, err := b.HandOver.Run(t.Context(), admin, "gone", nil)
+		require.NoError(t, err)
+		require.Equal(t, crm.HandOverReport{User: "gone", Superior: "admin", Items: []kernel.Handed{{Kind: "customer"}, {Kind: "task"}, {Kind: "lead"}}}, report)
+		b.verify()
+		require.NoError(t, b.Team.Members.Activate(t.Context(), boss, "gone"))
+		for i, user := range []crm.UserID{"gone", "here"} {
+			require.NoError(t, b.Pool.Claim(t.Context(), crm.Actor{Tenant: "acme", User: user}, free[i]))
+		}
+		b.tasksAgree()
+	})
 	testSuccessors(t, open)
 	testTasksGoUp(t, open)
 	testHandOverInput(t, open)

@@ -110,6 +110,13 @@ func gifts() map[string]func(b *bundle, id customer.ID) error {
 			return err
 		},
 		"an assignment": func(b *bundle, id customer.ID) error { return b.Pool.Assign(b.t.Context(), boss, id, "li", nil) },
+		"an assignment by territory": func(b *bundle, id customer.ID) error {
+			got, err := b.Pool.AutoAssign(b.t.Context(), boss, []customer.ID{id})
+			if err == nil && len(got.Left) == 1 {
+				err = got.Left[0].Why
+			}
+			return err
+		},
 		"a task": func(b *bundle, id customer.ID) error {
 			return b.Customers.Tasks.Create(b.t.Context(), boss, &customer.Task{Subject: "x", OwnerID: "li", CustomerID: id, DueAt: b.now()})
 		},
@@ -121,6 +128,13 @@ func laterGifts() map[string]func(b *bundle, id customer.ID) error {
 	all := gifts()
 	all["a creation"] = func(b *bundle, _ customer.ID) error {
 		return b.Customers.Create(b.t.Context(), li, &customer.Customer{Name: "x", Ownership: customer.Ownership{OwnerID: "li"}})
+	}
+	all["a creation by territory"] = func(b *bundle, _ customer.ID) error {
+		c := &customer.Customer{Name: "x"}
+		if err := b.Customers.Create(b.t.Context(), boss, c); err != nil || c.OwnerID != "" {
+			return err
+		}
+		return errors.New("it stays in the pool")
 	}
 	all["a sync of a won customer"] = func(b *bundle, _ customer.ID) error {
 		won := &customer.Customer{Name: "x", ExternalSystem: "erp", ExternalID: "1", Stage: customer.Won, Ownership: customer.Ownership{OwnerID: "li"}}
@@ -142,6 +156,7 @@ func testStragglers(t *testing.T, open Open) {
 				t.Skip("one writer at a time")
 			}
 			id, got := b.create(1, "")[0], make(chan error, 1)
+			b.territory(pool.Territory{Members: only("li")})
 			tx := b.begin()
 			_, err := tx.ExecContext(t.Context(), "SELECT 1 FROM crm_customers WHERE id = $1 FOR UPDATE", int64(id))
 			require.NoError(t, err)
@@ -161,6 +176,8 @@ func testStragglers(t *testing.T, open Open) {
 			id, got, over := b.create(1, "")[0], make(chan error, 1), make(chan error, 1)
 			require.NoError(t, b.Customers.SetStage(t.Context(), boss, id, customer.Won, ""), "it takes no place, which there is none of")
 			b.create(1, "li")
+			b.territory(pool.Territory{Members: only("li")})
+			assignNew(t.Context(), t, b.CRM, true)
 			tx := b.begin()
 			_, err := tx.ExecContext(t.Context(), "SELECT 1 FROM crm_counters WHERE user_id = 'li' FOR UPDATE")
 			require.NoError(t, err)

@@ -204,14 +204,21 @@ func testRecycle(t *testing.T, open Open) {
 		b.create(50, "wang")
 		b.wait(2 * day)
 		ctx, cancel := context.WithCancel(t.Context())
-		calls := 0
+		var kept []pool.Report
 		report, err := b.Pool.Recycle(ctx, boss, &pool.RecycleOptions{MaxShare: 100, Batch: 10, Progress: func(r pool.Report) {
-			if calls++; r.Released == 30 {
+			if kept = append(kept, r); r.Released == 30 {
 				cancel()
 			}
 		}})
 		require.ErrorIs(t, err, context.Canceled)
-		require.Equal(t, []int{100, 30, 3}, []int{report.Due, report.Released, calls})
+		require.Equal(t, []int{100, 30, 3}, []int{report.Due, report.Released, len(kept)})
+		for i, r := range kept {
+			released := 0
+			for _, rule := range r.ByRule {
+				released += rule.Released
+			}
+			require.Equal(t, 10*(i+1), released, "what was told stays as it was")
+		}
 		b.agree()
 		require.Equal(t, 70, b.recycle().Released)
 		require.Equal(t, 100, b.operations(customer.Recycled))

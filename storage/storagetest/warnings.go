@@ -374,13 +374,21 @@ func testWarnRuns(t *testing.T, open Open) {
 		b.create(40, "wang")
 		b.wait(day)
 		ctx, cancel := context.WithCancel(t.Context())
+		var kept []pool.WarnReport
 		report, err := b.Pool.Warn(ctx, boss, &pool.WarnOptions{Batch: 10, Progress: func(r pool.WarnReport) {
-			if r.Warned == 30 {
+			if kept = append(kept, r); r.Warned == 30 {
 				cancel()
 			}
 		}})
 		require.ErrorIs(t, err, context.Canceled)
 		require.Equal(t, 30, report.Warned)
+		for _, r := range kept {
+			warned := 0
+			for _, step := range r.ByStep {
+				warned += step.Warned
+			}
+			require.Equal(t, r.Warned, warned, "what was told stays as it was")
+		}
 		b.agree()
 		require.Equal(t, 70, b.warn(nil).Warned)
 		require.Equal(t, 100, b.count("SELECT count(DISTINCT record_id) FROM crm_outbox WHERE type = 'customer.due_soon'"))

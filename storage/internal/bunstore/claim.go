@@ -25,7 +25,7 @@ const (
 			AND (t.pool_entered_at IS NULL OR t.last_owner IS DISTINCT FROM :user OR t.pool_entered_at + {cool_down} <= :now)
 			AND NOT EXISTS (SELECT 1 FROM crm_counters AS k JOIN crm_policies AS y ON y.tenant_id = k.tenant_id AND y.kind = k.kind
 				WHERE k.tenant_id = :tenant AND k.kind = :kind AND k.user_id = :user
-				AND (t.stage <> 'won' AND k.places >= coalesce(k.own_cap, y.cap)
+				AND (t.stage <> 'won' AND k.places >= coalesce(k.own_cap, y.cap) OR k.claims_day > :day
 					OR k.claims_day = :day AND k.claims_used >= coalesce(k.own_daily_quota, y.daily_quota)))
 		RETURNING {t.}id, {t.}seq, {t.}pool_id, {t.}stage`
 	claimPlace = `INSERT INTO crm_counters AS k (tenant_id, kind, user_id, places, claims_day, claims_used)
@@ -35,7 +35,7 @@ const (
 			AND (c.stage = 'won' OR coalesce(x.own_cap, y.cap) > 0) AND coalesce(x.own_daily_quota, y.daily_quota) > 0
 		ON CONFLICT (tenant_id, kind, user_id) DO UPDATE SET places = k.places + excluded.places, claims_day = excluded.claims_day,
 			claims_used = CASE WHEN k.claims_day = excluded.claims_day THEN k.claims_used ELSE 0 END + 1
-		WHERE NOT k.closed
+		WHERE NOT k.closed AND k.claims_day <= excluded.claims_day
 			AND (excluded.places = 0 OR k.places < coalesce(k.own_cap, (SELECT y.cap FROM crm_policies AS y WHERE y.tenant_id = :tenant AND y.kind = :kind)))
 			AND CASE WHEN k.claims_day = excluded.claims_day THEN k.claims_used ELSE 0 END
 				< coalesce(k.own_daily_quota, (SELECT y.daily_quota FROM crm_policies AS y WHERE y.tenant_id = :tenant AND y.kind = :kind))

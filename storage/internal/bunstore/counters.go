@@ -97,7 +97,8 @@ func (c *counters) Look(ctx context.Context, tenant kernel.TenantID, users ...ke
 	var rows []counterRow
 	err = c.raw(`WITH u (user_id) AS (VALUES ?)
 		SELECT DISTINCT u.user_id, coalesce(k.places, 0) AS places, coalesce(k.own_cap, y.cap) AS cap, coalesce(k.own_daily_quota, y.daily_quota) AS daily_quota,
-			coalesce(k.claims_day, '') AS claims_day, coalesce(k.claims_used, 0) AS claims_used, k.assigned_at
+			coalesce(k.claims_day, '') AS claims_day, coalesce(k.claims_used, 0) AS claims_used, k.assigned_at,
+			coalesce(k.closed, false) AS closed
 		FROM crm_policies y CROSS JOIN u LEFT JOIN crm_counters k ON k.tenant_id = y.tenant_id AND k.kind = y.kind AND k.user_id = u.user_id
 		WHERE y.tenant_id = ? AND y.kind = ? ORDER BY u.user_id`, values, n, c.kind).Scan(ctx, &rows)
 	return toCounters(rows), err

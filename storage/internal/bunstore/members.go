@@ -60,12 +60,16 @@ func (r *members) Insert(ctx context.Context, tenant kernel.TenantID, ms ...*tea
 	if err != nil {
 		return nil, err
 	}
+	var inactive []*team.Member // whoever is new and active has no counter yet
 	for i, id := range ids {
-		if !written[id] {
+		switch {
+		case !written[id]:
 			taken = append(taken, i)
+		case !ms[i].Active():
+			inactive = append(inactive, ms[i])
 		}
 	}
-	return taken, nil
+	return taken, t.closeCounters(ctx, n, inactive)
 }
 
 // Lock see [team.MemberRepository].

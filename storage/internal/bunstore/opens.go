@@ -7,7 +7,7 @@ import (
 	"github.com/openseas/crm/pool"
 )
 
-// openCounter raises the counter of a member that opens a record, or does nothing at the limit. The row is made on first use;
+// openCounter raises the counter of a member that opens a record, or does nothing at the limit, or where the counter is of a later day. The row is made on first use;
 // when it is there, the condition is decided on the row as it is locked, so that nobody gets past the limit.
 const openCounter = `INSERT INTO crm_counters AS k (tenant_id, kind, user_id, places, opens_day, opens_used)
 	SELECT ?tenant, ?kind, ?user, 0, ?day, 1
@@ -15,8 +15,8 @@ const openCounter = `INSERT INTO crm_counters AS k (tenant_id, kind, user_id, pl
 	WHERE y.tenant_id = ?tenant AND y.kind = ?kind AND (?exempt OR coalesce(x.own_open_limit, y.open_limit) > 0)
 	ON CONFLICT (tenant_id, kind, user_id) DO UPDATE SET opens_day = excluded.opens_day,
 		opens_used = CASE WHEN k.opens_day = excluded.opens_day THEN k.opens_used ELSE 0 END + 1
-	WHERE ?exempt OR CASE WHEN k.opens_day = excluded.opens_day THEN k.opens_used ELSE 0 END
-		< coalesce(k.own_open_limit, (SELECT y.open_limit FROM crm_policies AS y WHERE y.tenant_id = ?tenant AND y.kind = ?kind))`
+	WHERE k.opens_day <= excluded.opens_day AND (?exempt OR CASE WHEN k.opens_day = excluded.opens_day THEN k.opens_used ELSE 0 END
+		< coalesce(k.own_open_limit, (SELECT y.open_limit FROM crm_policies AS y WHERE y.tenant_id = ?tenant AND y.kind = ?kind)))`
 
 // Open see [pool.Repository].
 func (r *records) Open(ctx context.Context, o pool.Opening) (bool, error) {

@@ -1,0 +1,2 @@
+-- The counters stay closed, as they were to be before.
+SELECT 1;
