@@ -115,7 +115,11 @@ func (s *Contracts) complete(ctx context.Context, c *kernel.Call[Tx], x, had *Co
 // Get returns a contract with its lines and plans.
 func (s *Contracts) Get(ctx context.Context, a kernel.Actor, id ContractID) (*Contract, error) {
 	return kernel.Ask(ctx, &s.core, a, "sales.Contracts.Get", kernel.SalesRead, func(ctx context.Context, c *kernel.Call[Tx]) (*Contract, error) {
-		return only(c.Tx.Contracts().Get(ctx, a.Tenant, c.Scope, id))
+		x, err := only(c.Tx.Contracts().Get(ctx, a.Tenant, c.Scope, id))
+		if err == nil {
+			veilAll(c, x)
+		}
+		return x, err
 	})
 }
 
@@ -130,6 +134,7 @@ func (s *Contracts) List(ctx context.Context, a kernel.Actor, f ContractFilter, 
 	}
 	return kernel.Ask(ctx, &s.core, a, op, kernel.SalesRead, func(ctx context.Context, c *kernel.Call[Tx]) (kernel.List[*Contract], error) {
 		found, err := c.Tx.Contracts().List(ctx, a.Tenant, c.Scope, f, w)
+		veilAll(c, found...)
 		return kernel.Cut("contracts", w, found, func(x *Contract) []int64 { return []int64{int64(x.ID)} }), err
 	})
 }
@@ -150,7 +155,7 @@ func (s *Contracts) Update(ctx context.Context, a kernel.Actor, x *Contract) err
 	edit := func(ctx context.Context, c *kernel.Call[Tx], next *Contract) (string, error) {
 		return "contract.updated", s.edit(ctx, c, next, &given)
 	}
-	made, err := s.change(ctx, a, op, kernel.ContractWrite, given.ID, given.Version, given, edit)
+	made, err := s.change(ctx, a, op, kernel.ContractWrite, given.ID, given.Version, &given, edit)
 	if err == nil {
 		*x = *made
 	}
@@ -159,6 +164,9 @@ func (s *Contracts) Update(ctx context.Context, a kernel.Actor, x *Contract) err
 
 func (s *Contracts) edit(ctx context.Context, c *kernel.Call[Tx], next, given *Contract) error {
 	had := *next
+	if err := sentBack(given, &had); err != nil {
+		return err
+	}
 	next.Remark, next.FileURL, next.StartDate, next.EndDate, next.OwnerID = given.Remark, given.FileURL, given.StartDate, given.EndDate, given.OwnerID
 	if had.Status != ContractDraft {
 		body, is := had.Body, given.Body
@@ -217,7 +225,12 @@ func (s *Contracts) change(ctx context.Context, a kernel.Actor, op string, p ker
 		if err != nil {
 			return nil, err
 		}
-		return saveContract(ctx, c, cur, &next, event)
+		made, err := saveContract(ctx, c, cur, &next, event)
+		if err == nil {
+			sent, _ := input.(document)
+			veilSent(c, made, sent)
+		}
+		return made, err
 	})
 }
 
@@ -329,6 +342,9 @@ func (x *Contract) checkPlans(plans []Plan) error {
 		}
 		if p.ID != 0 && !slices.ContainsFunc(x.Plans, func(had Plan) bool { return had.ID == p.ID }) {
 			return kernel.At(i, kernel.Invalidf("id", kernel.Unknown, "the contract has no instalment %d", p.ID))
+		}
+		if p.ID != 0 && slices.ContainsFunc(x.Plans, func(had Plan) bool { return had.ID == p.ID && hides(p.Note, had.Note) }) {
+			return kernel.At(i, kernel.Invalidf("note", customer.Masked, "this is its masked form: claim the customer first"))
 		}
 	}
 	return nil

@@ -145,7 +145,14 @@ func (s *Opportunities) Update(ctx context.Context, a kernel.Actor, x *Opportuni
 		if given.Version != cur.Version {
 			return nil, kernel.StaleVersion(given.Version, cur.Version)
 		}
-		return s.update(ctx, c, cur, &given)
+		if err := sentBack(&given, cur); err != nil {
+			return nil, err
+		}
+		next, err := s.update(ctx, c, cur, &given)
+		if err == nil {
+			veilSent(c, next, &given)
+		}
+		return next, err
 	})
 	if err == nil {
 		*x = *made
