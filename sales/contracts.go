@@ -141,7 +141,8 @@ func (s *Contracts) List(ctx context.Context, a kernel.Actor, f ContractFilter, 
 
 // Update writes a contract that was read: its Version must be the last. A draft takes everything but number, customer,
 // opportunity and quote, and amounts are computed anew; otherwise only Remark, FileURL, StartDate, EndDate and OwnerID may
-// differ (invalid, reason ReadOnly, with the first field that does). Plans are written by SetPlans.
+// differ (invalid, reason ReadOnly, with the first field that does). Plans are written by SetPlans. What was read masked is not
+// written (invalid, customer.Masked, with the field).
 func (s *Contracts) Update(ctx context.Context, a kernel.Actor, x *Contract) error {
 	const op = "sales.Contracts.Update"
 	if x == nil {
@@ -279,9 +280,9 @@ func saveContract(ctx context.Context, c *kernel.Call[Tx], cur, next *Contract, 
 
 // SetPlans writes the instalments of a draft or an approved contract, in place of those that it has; those that were read
 // keep their ids. They need not add up to the total yet: approval and signature ask. Package calc makes them (SplitTerms,
-// SplitEqual). Deposits are allocated anew. Errors, with the index: invalid for a date, an amount, or an id that is not the
-// contract's; refused: InUse ("plans") for one that is left out and that a payment names. A signed contract's instalments
-// change by Amend.
+// SplitEqual). Deposits are allocated anew. Errors, with the index: invalid for a date, an amount, a note
+// in its masked form (customer.Masked), or an id that is not the contract's; refused: InUse ("plans") for one that is left out
+// and that a payment names. A signed contract's instalments change by Amend.
 func (s *Contracts) SetPlans(ctx context.Context, a kernel.Actor, id ContractID, plans ...Plan) ([]Plan, error) {
 	const op = "sales.Contracts.SetPlans"
 	if len(plans) > mostLines {

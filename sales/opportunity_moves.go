@@ -122,7 +122,8 @@ func (s *Opportunities) stamp(c *kernel.Call[Tx], cur, next *Opportunity) (was, 
 }
 
 // Update writes an opportunity that was read: its Version must be the last. Customer, pipeline, stage and status stay as they
-// are; a new owner is an active member. While it is open, it must keep what its stage requires (refused, StageRequires).
+// are; a new owner is an active member. While it is open, it must keep what its stage requires (refused, StageRequires). What was
+// read masked is not written (invalid, customer.Masked, with the field).
 func (s *Opportunities) Update(ctx context.Context, a kernel.Actor, x *Opportunity) error {
 	const op = "sales.Opportunities.Update"
 	if x == nil {

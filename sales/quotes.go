@@ -143,6 +143,7 @@ func (s *Quotes) List(ctx context.Context, a kernel.Actor, f QuoteFilter, p kern
 // Update writes a quote that was read: its Version must be the last. A draft takes everything but number, customer and
 // opportunity, and its currency only while it has no lines; amounts are computed anew, and a change of them asks for approval
 // anew. In every other state only Remark and OwnerID may differ (invalid, reason ReadOnly, with the first field that does).
+// What was read masked is not written (invalid, customer.Masked, with the field).
 func (s *Quotes) Update(ctx context.Context, a kernel.Actor, q *Quote) error {
 	const op = "sales.Quotes.Update"
 	if q == nil {
