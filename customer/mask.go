@@ -249,9 +249,18 @@ func childOf[X any](of *Customer) func(X) bool {
 	return func(X) bool { return customerInPool(of) }
 }
 
-// secretNames is the masked form of every field above, by its JSON name, and of the note of an operation.
+// documentNames are texts of records that other packages have: operations, leads, quotes, contracts, payments, invoices and
+// their buyers, change orders. Those of opportunities have names of this package's.
+var documentNames = []string{
+	"note", "invalid_reason", "terms", "remark", "reject_reason", "accepted_by", "end_reason", "amend_reason", "address", "bank", "account",
+}
+
+// secretNames is the masked form of every field above, by its JSON name.
 var secretNames = func() map[string]func(string) string {
-	all := map[string]func(string) string{"note": MaskText}
+	all := map[string]func(string) string{}
+	for _, name := range documentNames {
+		all[name] = MaskText
+	}
 	addSecrets(all, customerSecrets)
 	addSecrets(all, contactSecrets)
 	addSecrets(all, addressSecrets)

@@ -23,7 +23,7 @@ type ChangeOrder struct {
 // amended is a change order in the audit trail, with what it made of the contract.
 type amended struct {
 	Change     int             `json:"change"`
-	Reason     string          `json:"reason"`
+	Reason     string          `json:"amend_reason"`
 	Lines      []Line          `json:"lines"`
 	NetTotal   decimal.Decimal `json:"net_total"`
 	TaxTotal   decimal.Decimal `json:"tax_total"`
@@ -65,7 +65,11 @@ func (s *Contracts) Amend(ctx context.Context, a kernel.Actor, id ContractID, ve
 		if err := s.enlarge(ctx, c, b, o); err != nil {
 			return nil, err
 		}
-		return b.x, s.amend(ctx, c, b, o)
+		if err := s.amend(ctx, c, b, o); err != nil {
+			return nil, err
+		}
+		veilAll(c, b.x)
+		return b.x, nil
 	})
 }
 

@@ -83,6 +83,7 @@ type Contract struct {
 	CreatedBy     kernel.UserID      `json:"created_by"`
 	UpdatedAt     time.Time          `json:"updated_at"`
 	UpdatedBy     kernel.UserID      `json:"updated_by"`
+	Masked        bool               `json:"masked,omitempty"` // its customer lies in a pool, and a person reads it: texts are hidden, and it cannot be written so
 }
 
 // PlanID is the number of an instalment.
@@ -108,7 +109,7 @@ const PlanSum kernel.Reason = "plan_sum"
 func (x *Contract) Ref() kernel.Ref { return kernel.Ref{Kind: ContractKind, ID: int64(x.ID)} }
 
 func (x *Contract) check() error {
-	err := kernel.FirstError(kernel.CheckName("name", x.Name, 200), x.StartDate.Check("start_date"), x.EndDate.Check("end_date"),
+	err := kernel.FirstError(whole(x), kernel.CheckName("name", x.Name, 200), x.StartDate.Check("start_date"), x.EndDate.Check("end_date"),
 		kernel.CheckLine("file_url", x.FileURL, 500), kernel.CheckText("terms", x.Terms, 10_000), kernel.CheckText("remark", x.Remark, 10_000),
 		kernel.CheckLine("owner_id", string(x.OwnerID), 200), checkRate(x.FXRate), x.Body.check())
 	switch {

@@ -115,7 +115,11 @@ func (s *Contracts) complete(ctx context.Context, c *kernel.Call[Tx], x, had *Co
 // Get returns a contract with its lines and plans.
 func (s *Contracts) Get(ctx context.Context, a kernel.Actor, id ContractID) (*Contract, error) {
 	return kernel.Ask(ctx, &s.core, a, "sales.Contracts.Get", kernel.SalesRead, func(ctx context.Context, c *kernel.Call[Tx]) (*Contract, error) {
-		return only(c.Tx.Contracts().Get(ctx, a.Tenant, c.Scope, id))
+		x, err := only(c.Tx.Contracts().Get(ctx, a.Tenant, c.Scope, id))
+		if err == nil {
+			veilAll(c, x)
+		}
+		return x, err
 	})
 }
 
@@ -130,13 +134,15 @@ func (s *Contracts) List(ctx context.Context, a kernel.Actor, f ContractFilter, 
 	}
 	return kernel.Ask(ctx, &s.core, a, op, kernel.SalesRead, func(ctx context.Context, c *kernel.Call[Tx]) (kernel.List[*Contract], error) {
 		found, err := c.Tx.Contracts().List(ctx, a.Tenant, c.Scope, f, w)
+		veilAll(c, found...)
 		return kernel.Cut("contracts", w, found, func(x *Contract) []int64 { return []int64{int64(x.ID)} }), err
 	})
 }
 
 // Update writes a contract that was read: its Version must be the last. A draft takes everything but number, customer,
 // opportunity and quote, and amounts are computed anew; otherwise only Remark, FileURL, StartDate, EndDate and OwnerID may
-// differ (invalid, reason ReadOnly, with the first field that does). Plans are written by SetPlans.
+// differ (invalid, reason ReadOnly, with the first field that does). Plans are written by SetPlans. What was read masked is not
+// written (invalid, customer.Masked, with the field).
 func (s *Contracts) Update(ctx context.Context, a kernel.Actor, x *Contract) error {
 	const op = "sales.Contracts.Update"
 	if x == nil {
@@ -150,7 +156,7 @@ func (s *Contracts) Update(ctx context.Context, a kernel.Actor, x *Contract) err
 	edit := func(ctx context.Context, c *kernel.Call[Tx], next *Contract) (string, error) {
 		return "contract.updated", s.edit(ctx, c, next, &given)
 	}
-	made, err := s.change(ctx, a, op, kernel.ContractWrite, given.ID, given.Version, given, edit)
+	made, err := s.change(ctx, a, op, kernel.ContractWrite, given.ID, given.Version, &given, edit)
 	if err == nil {
 		*x = *made
 	}
@@ -159,6 +165,9 @@ func (s *Contracts) Update(ctx context.Context, a kernel.Actor, x *Contract) err
 
 func (s *Contracts) edit(ctx context.Context, c *kernel.Call[Tx], next, given *Contract) error {
 	had := *next
+	if err := sentBack(given, &had); err != nil {
+		return err
+	}
 	next.Remark, next.FileURL, next.StartDate, next.EndDate, next.OwnerID = given.Remark, given.FileURL, given.StartDate, given.EndDate, given.OwnerID
 	if had.Status != ContractDraft {
 		body, is := had.Body, given.Body
@@ -217,7 +226,12 @@ func (s *Contracts) change(ctx context.Context, a kernel.Actor, op string, p ker
 		if err != nil {
 			return nil, err
 		}
-		return saveContract(ctx, c, cur, &next, event)
+		made, err := saveContract(ctx, c, cur, &next, event)
+		if err == nil {
+			sent, _ := input.(document)
+			veilSent(c, made, sent)
+		}
+		return made, err
 	})
 }
 
@@ -266,9 +280,9 @@ func saveContract(ctx context.Context, c *kernel.Call[Tx], cur, next *Contract, 
 
 // SetPlans writes the instalments of a draft or an approved contract, in place of those that it has; those that were read
 // keep their ids. They need not add up to the total yet: approval and signature ask. Package calc makes them (SplitTerms,
-// SplitEqual). Deposits are allocated anew. Errors, with the index: invalid for a date, an amount, or an id that is not the
-// contract's; refused: InUse ("plans") for one that is left out and that a payment names. A signed contract's instalments
-// change by Amend.
+// SplitEqual). Deposits are allocated anew. Errors, with the index: invalid for a date, an amount, a note
+// in its masked form (customer.Masked), or an id that is not the contract's; refused: InUse ("plans") for one that is left out
+// and that a payment names. A signed contract's instalments change by Amend.
 func (s *Contracts) SetPlans(ctx context.Context, a kernel.Actor, id ContractID, plans ...Plan) ([]Plan, error) {
 	const op = "sales.Contracts.SetPlans"
 	if len(plans) > mostLines {
@@ -329,6 +343,9 @@ func (x *Contract) checkPlans(plans []Plan) error {
 		}
 		if p.ID != 0 && !slices.ContainsFunc(x.Plans, func(had Plan) bool { return had.ID == p.ID }) {
 			return kernel.At(i, kernel.Invalidf("id", kernel.Unknown, "the contract has no instalment %d", p.ID))
+		}
+		if p.ID != 0 && slices.ContainsFunc(x.Plans, func(had Plan) bool { return had.ID == p.ID && hides(p.Note, had.Note) }) {
+			return kernel.At(i, kernel.Invalidf("note", customer.Masked, "this is its masked form: claim the customer first"))
 		}
 	}
 	return nil

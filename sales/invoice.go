@@ -107,7 +107,7 @@ type Invoice struct {
 	CreatedBy   kernel.UserID   `json:"created_by"`
 	UpdatedAt   time.Time       `json:"updated_at"`
 	UpdatedBy   kernel.UserID   `json:"updated_by"`
-	Masked      bool            `json:"masked,omitempty"` // its customer lies in a pool, and a person reads it: see Buyer
+	Masked      bool            `json:"masked,omitempty"` // its customer lies in a pool, and a person reads it: remark and Buyer are
 }
 
 // RedFlush says how an invoice is taken back.

@@ -165,7 +165,12 @@ func (s *Invoices) Red(ctx context.Context, a kernel.Actor, id InvoiceID, r RedF
 		if red.IssueDate == "" {
 			red.IssueDate = c.Today()
 		}
-		return red, b.red(ctx, c, blue, red, r)
+		if err := b.red(ctx, c, blue, red, r); err != nil {
+			return nil, err
+		}
+		red.Masked = b.was.Masked
+		veilInvoices(c, red)
+		return red, nil
 	})
 }
 

@@ -7,7 +7,6 @@ import (
 
 	"github.com/shopspring/decimal"
 
-	"github.com/openseas/crm/customer"
 	"github.com/openseas/crm/kernel"
 	"github.com/openseas/crm/sales/calc"
 )
@@ -220,37 +219,11 @@ func paidBy(ctx context.Context, c *kernel.Call[Tx], v *Invoice) error {
 func (s *Invoices) Get(ctx context.Context, a kernel.Actor, id InvoiceID) (*Invoice, error) {
 	return kernel.Ask(ctx, &s.core, a, "sales.Invoices.Get", kernel.SalesRead, func(ctx context.Context, c *kernel.Call[Tx]) (*Invoice, error) {
 		v, err := only(c.Tx.Invoices().Get(ctx, a.Tenant, c.Scope, id))
-		if err != nil {
-			return nil, err
+		if err == nil {
+			veilInvoices(c, v)
 		}
-		return v, veilBuyers(ctx, c, v)
+		return v, err
 	})
-}
-
-// veilBuyers masks the buyers of invoices whose customers lie in a pool, where a person reads them.
-func veilBuyers(ctx context.Context, c *kernel.Call[Tx], all ...*Invoice) error {
-	if c.Rights.System || len(all) == 0 {
-		return nil
-	}
-	var ids []customer.ID
-	for _, v := range all {
-		ids = append(ids, v.CustomerID)
-	}
-	slices.Sort(ids)
-	found, err := c.Tx.Customers().Get(ctx, c.Actor.Tenant, kernel.Scope{All: true}, slices.Compact(ids)...)
-	if err != nil {
-		return err
-	}
-	owned := make(map[customer.ID]bool, len(found))
-	for _, of := range found {
-		owned[of.ID] = of.OwnerID != ""
-	}
-	for _, v := range all {
-		if v.Masked = !owned[v.CustomerID]; v.Masked {
-			v.Buyer.mask()
-		}
-	}
-	return nil
 }
 
 // List returns a page of invoices without their rates, in the order they were made: of one contract or one customer all of
@@ -264,9 +237,7 @@ func (s *Invoices) List(ctx context.Context, a kernel.Actor, f InvoiceFilter, p 
 	}
 	return kernel.Ask(ctx, &s.core, a, op, kernel.SalesRead, func(ctx context.Context, c *kernel.Call[Tx]) (kernel.List[*Invoice], error) {
 		found, err := c.Tx.Invoices().List(ctx, a.Tenant, c.Scope, f, w)
-		if err == nil {
-			err = veilBuyers(ctx, c, found...)
-		}
+		veilInvoices(c, found...)
 		return kernel.Cut("invoices", w, found, func(v *Invoice) []int64 { return []int64{int64(v.ID)} }), err
 	})
 }

@@ -156,7 +156,11 @@ func (s *Opportunities) tell(ctx context.Context, c *kernel.Call[Tx], x *Opportu
 // Get returns an opportunity.
 func (s *Opportunities) Get(ctx context.Context, a kernel.Actor, id OpportunityID) (*Opportunity, error) {
 	return kernel.Ask(ctx, &s.core, a, "sales.Opportunities.Get", kernel.SalesRead, func(ctx context.Context, c *kernel.Call[Tx]) (*Opportunity, error) {
-		return only(c.Tx.Opportunities().Get(ctx, a.Tenant, c.Scope, id))
+		x, err := only(c.Tx.Opportunities().Get(ctx, a.Tenant, c.Scope, id))
+		if err == nil {
+			veilAll(c, x)
+		}
+		return x, err
 	})
 }
 
@@ -180,6 +184,7 @@ func (s *Opportunities) List(ctx context.Context, a kernel.Actor, f OpportunityF
 			}
 		}
 		found, err := c.Tx.Opportunities().List(ctx, a.Tenant, c.Scope, f, stale, w)
+		veilAll(c, found...)
 		return kernel.Cut("opportunities", w, found, func(x *Opportunity) []int64 { return []int64{int64(x.ID)} }), err
 	})
 }
@@ -218,10 +223,15 @@ func (s *Opportunities) History(ctx context.Context, a kernel.Actor, id Opportun
 		return kernel.List[StageMoved]{}, kernel.Wrap(op, err)
 	}
 	return kernel.Ask(ctx, &s.core, a, op, kernel.SalesRead, func(ctx context.Context, c *kernel.Call[Tx]) (kernel.List[StageMoved], error) {
-		if _, err := only(c.Tx.Opportunities().Get(ctx, a.Tenant, c.Scope, id)); err != nil {
+		of, err := only(c.Tx.Opportunities().Get(ctx, a.Tenant, c.Scope, id))
+		if err != nil {
 			return kernel.List[StageMoved]{}, err
 		}
 		found, err := c.Tx.Opportunities().History(ctx, a.Tenant, id, w)
+		for i := range found {
+			found[i].Masked = of.Masked
+			veilAll(c, &found[i])
+		}
 		return kernel.Cut("opportunity_history", w, found, func(m StageMoved) []int64 { return []int64{m.ID} }), err
 	})
 }

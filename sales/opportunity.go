@@ -151,6 +151,7 @@ type Opportunity struct {
 	UpdatedAt     time.Time           `json:"updated_at"`            //
 	UpdatedBy     kernel.UserID       `json:"updated_by"`            //
 	DeletedAt     time.Time           `json:"deleted_at,omitzero"`   //
+	Masked        bool                `json:"masked,omitempty"`      // its customer lies in a pool, and a person reads it: texts are hidden, and it cannot be written so
 }
 
 // Ref names the opportunity in audit and events.
@@ -159,7 +160,7 @@ func (x *Opportunity) Ref() kernel.Ref { return kernel.Ref{Kind: OpportunityKind
 const mostProducts = 100
 
 func (x *Opportunity) check() error {
-	err := kernel.FirstError(kernel.CheckName("name", x.Name, 200), kernel.CheckPositive("amount", x.Amount), x.ExpectedClose.Check("expected_close"),
+	err := kernel.FirstError(whole(x), kernel.CheckName("name", x.Name, 200), kernel.CheckPositive("amount", x.Amount), x.ExpectedClose.Check("expected_close"),
 		kernel.CheckLine("source", x.Source, 50), kernel.CheckLine("owner_id", string(x.OwnerID), 200), kernel.CheckText("remarks", x.Remarks, 10_000))
 	if err == nil && x.Currency != "" {
 		_, err = calc.Currency(x.Currency).Digits()
@@ -239,6 +240,7 @@ type StageMoved struct {
 	LostReason    string          `json:"lost_reason,omitempty"`
 	Actor         kernel.UserID   `json:"actor"`
 	At            time.Time       `json:"at"`
+	Masked        bool            `json:"masked,omitempty"` // the customer lies in a pool, and a person reads it: the reason is hidden
 }
 
 // OpportunityFilter says which opportunities a list has: all conditions hold together; an empty one is no condition.

@@ -122,7 +122,8 @@ func (s *Opportunities) stamp(c *kernel.Call[Tx], cur, next *Opportunity) (was, 
 }
 
 // Update writes an opportunity that was read: its Version must be the last. Customer, pipeline, stage and status stay as they
-// are; a new owner is an active member. While it is open, it must keep what its stage requires (refused, StageRequires).
+// are; a new owner is an active member. While it is open, it must keep what its stage requires (refused, StageRequires). What was
+// read masked is not written (invalid, customer.Masked, with the field).
 func (s *Opportunities) Update(ctx context.Context, a kernel.Actor, x *Opportunity) error {
 	const op = "sales.Opportunities.Update"
 	if x == nil {
@@ -145,7 +146,14 @@ func (s *Opportunities) Update(ctx context.Context, a kernel.Actor, x *Opportuni
 		if given.Version != cur.Version {
 			return nil, kernel.StaleVersion(given.Version, cur.Version)
 		}
-		return s.update(ctx, c, cur, &given)
+		if err := sentBack(&given, cur); err != nil {
+			return nil, err
+		}
+		next, err := s.update(ctx, c, cur, &given)
+		if err == nil {
+			veilSent(c, next, &given)
+		}
+		return next, err
 	})
 	if err == nil {
 		*x = *made

@@ -45,6 +45,7 @@ type Payment struct {
 	CreatedAt      time.Time       `json:"created_at"`
 	CreatedBy      kernel.UserID   `json:"created_by"`
 	Allocations    []Allocation    `json:"allocations,omitempty"` // what it pays, as all payments of the contract stand now; lists leave it out
+	Masked         bool            `json:"masked,omitempty"`      // its customer lies in a pool, and a person reads it: the remark is hidden
 }
 
 // Allocation is how much of a payment pays an instalment; of a refund it is negative. What a payment does not allocate is
@@ -76,7 +77,7 @@ const mostPayments = 10_000
 func (p *Payment) Ref() kernel.Ref { return kernel.Ref{Kind: PaymentKind, ID: int64(p.ID)} }
 
 func (p *Payment) check() error {
-	err := kernel.FirstError(p.Date.Check("date"), kernel.CheckAmount("amount", p.Amount), kernel.CheckLine("currency", p.Currency, 3),
+	err := kernel.FirstError(whole(p), p.Date.Check("date"), kernel.CheckAmount("amount", p.Amount), kernel.CheckLine("currency", p.Currency, 3),
 		kernel.CheckLine("method", p.Method, 50), kernel.CheckLine("file_url", p.FileURL, 500), kernel.CheckText("remark", p.Remark, 1_000),
 		kernel.CheckLine("external_system", p.ExternalSystem, 50), kernel.CheckLine("external_id", p.ExternalID, 100))
 	switch {

@@ -337,7 +337,11 @@ func (s *Payments) reverse(ctx context.Context, c *kernel.Call[Tx], of *account,
 // Get returns a payment with what it pays.
 func (s *Payments) Get(ctx context.Context, a kernel.Actor, id PaymentID) (*Payment, error) {
 	return kernel.Ask(ctx, &s.core, a, "sales.Payments.Get", kernel.SalesRead, func(ctx context.Context, c *kernel.Call[Tx]) (*Payment, error) {
-		return only(c.Tx.Payments().Get(ctx, a.Tenant, c.Scope, id))
+		p, err := only(c.Tx.Payments().Get(ctx, a.Tenant, c.Scope, id))
+		if err == nil {
+			veilAll(c, p)
+		}
+		return p, err
 	})
 }
 
@@ -356,6 +360,7 @@ func (s *Payments) List(ctx context.Context, a kernel.Actor, f PaymentFilter, p 
 	}
 	return kernel.Ask(ctx, &s.core, a, op, kernel.SalesRead, func(ctx context.Context, c *kernel.Call[Tx]) (kernel.List[*Payment], error) {
 		found, err := c.Tx.Payments().List(ctx, a.Tenant, c.Scope, f, w)
+		veilAll(c, found...)
 		return kernel.Cut("payments", w, found, func(p *Payment) []int64 { return []int64{dayNumber(p.Date), int64(p.ID)} }), err
 	})
 }

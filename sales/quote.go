@@ -131,6 +131,7 @@ type Quote struct {
 	UpdatedAt     time.Time          `json:"updated_at"`
 	UpdatedBy     kernel.UserID      `json:"updated_by"`
 	DeletedAt     time.Time          `json:"deleted_at,omitzero"`
+	Masked        bool               `json:"masked,omitempty"` // its customer lies in a pool, and a person reads it: texts are hidden, and it cannot be written so
 }
 
 // Ref names the quote in audit and events.
@@ -150,7 +151,7 @@ const (
 )
 
 func (q *Quote) check() error {
-	err := kernel.FirstError(kernel.CheckLine("title", q.Title, 200), q.Date.Check("date"), q.ValidUntil.Check("valid_until"),
+	err := kernel.FirstError(whole(q), kernel.CheckLine("title", q.Title, 200), q.Date.Check("date"), q.ValidUntil.Check("valid_until"),
 		kernel.CheckText("terms", q.Terms, 10_000), kernel.CheckText("remark", q.Remark, 10_000), kernel.CheckLine("owner_id", string(q.OwnerID), 200),
 		checkRate(q.FXRate), q.Body.check())
 	switch {

@@ -317,7 +317,13 @@ func (s *Quotes) Revise(ctx context.Context, a kernel.Actor, id QuoteID) (*Quote
 		if next.ValidUntil != "" && next.ValidUntil < next.Date {
 			next.ValidUntil = ""
 		}
-		return &next, s.insert(ctx, c, &next, "quote.revised")
+		next.Masked = false // as it is written
+		if err := s.insert(ctx, c, &next, "quote.revised"); err != nil {
+			return nil, err
+		}
+		next.Masked = cur.Masked
+		veilAll(c, &next)
+		return &next, nil
 	})
 }
 

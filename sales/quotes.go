@@ -117,6 +117,7 @@ func (s *Quotes) Get(ctx context.Context, a kernel.Actor, id QuoteID) (*Quote, e
 		if err != nil {
 			return nil, err
 		}
+		veilAll(c, q)
 		return q.on(c.Today()), nil
 	})
 }
@@ -134,6 +135,7 @@ func (s *Quotes) List(ctx context.Context, a kernel.Actor, f QuoteFilter, p kern
 		for _, q := range found {
 			q.on(c.Today())
 		}
+		veilAll(c, found...)
 		return kernel.Cut("quotes", w, found, func(q *Quote) []int64 { return []int64{int64(q.ID)} }), err
 	})
 }
@@ -141,6 +143,7 @@ func (s *Quotes) List(ctx context.Context, a kernel.Actor, f QuoteFilter, p kern
 // Update writes a quote that was read: its Version must be the last. A draft takes everything but number, customer and
 // opportunity, and its currency only while it has no lines; amounts are computed anew, and a change of them asks for approval
 // anew. In every other state only Remark and OwnerID may differ (invalid, reason ReadOnly, with the first field that does).
+// What was read masked is not written (invalid, customer.Masked, with the field).
 func (s *Quotes) Update(ctx context.Context, a kernel.Actor, q *Quote) error {
 	const op = "sales.Quotes.Update"
 	if q == nil {
@@ -151,7 +154,7 @@ func (s *Quotes) Update(ctx context.Context, a kernel.Actor, q *Quote) error {
 	if err := given.check(); err != nil {
 		return kernel.Wrap(op, err)
 	}
-	made, err := s.change(ctx, a, op, given.ID, given.Version, given, func(ctx context.Context, c *kernel.Call[Tx], next *Quote) (string, error) {
+	made, err := s.change(ctx, a, op, given.ID, given.Version, &given, func(ctx context.Context, c *kernel.Call[Tx], next *Quote) (string, error) {
 		return "quote.updated", s.edit(ctx, c, next, &given)
 	})
 	if err == nil {
@@ -162,6 +165,9 @@ func (s *Quotes) Update(ctx context.Context, a kernel.Actor, q *Quote) error {
 
 func (s *Quotes) edit(ctx context.Context, c *kernel.Call[Tx], next, given *Quote) error {
 	had := *next
+	if err := sentBack(given, &had); err != nil {
+		return err
+	}
 	if next.Status != QuoteDraft {
 		if field := fixed(next, given); field != "" {
 			return kernel.Invalidf(field, kernel.ReadOnly, "a quote that is %s: Revise makes a new draft", next.Status)
@@ -193,7 +199,7 @@ func fixed(cur, given *Quote) string {
 	was, is := *cur, *given
 	for _, q := range []*Quote{&was, &is} {
 		q.Remark, q.OwnerID, q.Status, q.Approval, q.ApprovedBy = "", "", 0, 0, ""
-		q.Number, q.RootID, q.Revision, q.Version, q.UpdatedBy, q.CreatedBy = "", 0, 0, 0, "", ""
+		q.Number, q.RootID, q.Revision, q.Version, q.UpdatedBy, q.CreatedBy, q.Masked = "", 0, 0, 0, "", "", false
 		q.CreatedAt, q.UpdatedAt, q.SentAt, q.AcceptedAt = time.Time{}, time.Time{}, time.Time{}, time.Time{}
 	}
 	_, differ := kernel.Diff(was, is)
@@ -228,7 +234,12 @@ func (s *Quotes) changeAs(ctx context.Context, a kernel.Actor, op string, p kern
 		if err != nil {
 			return nil, err
 		}
-		return s.save(ctx, c, cur, &next, event)
+		made, err := s.save(ctx, c, cur, &next, event)
+		if err == nil {
+			sent, _ := input.(document)
+			veilSent(c, made, sent)
+		}
+		return made, err
 	})
 }
 

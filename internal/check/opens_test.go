@@ -12,6 +12,7 @@ import (
 	"github.com/openseas/crm"
 	"github.com/openseas/crm/customer"
 	"github.com/openseas/crm/pool"
+	"github.com/openseas/crm/sales"
 )
 
 const openLimit = 9
@@ -69,6 +70,7 @@ func TestMaskingCostsNoStatement(t *testing.T) {
 		var contacts [2]customer.ContactID
 		var addresses [2]customer.AddressID
 		var interactions [2]customer.InteractionID
+		var contracts [2]sales.ContractID
 		for i, id := range both {
 			x := &customer.Contact{CustomerID: id, FullName: "x", Phone: "13800138000"}
 			require.NoError(t, h.Customers.Contacts.Add(ctx, boss, x))
@@ -76,7 +78,9 @@ func TestMaskingCostsNoStatement(t *testing.T) {
 			require.NoError(t, h.Customers.Addresses.Add(ctx, boss, a))
 			n := &customer.Interaction{CustomerID: id, Type: customer.Call, Subject: "x", Staff: "li"}
 			require.NoError(t, h.Customers.Interactions.Add(ctx, boss, n))
-			contacts[i], addresses[i], interactions[i] = x.ID, a.ID, n.ID
+			d := &sales.Contract{CustomerID: id, Name: "x", Remark: "x", OwnerID: "li"}
+			require.NoError(t, h.Sales.Contracts.Create(ctx, boss, d))
+			contacts[i], addresses[i], interactions[i], contracts[i] = x.ID, a.ID, n.ID, d.ID
 		}
 		for name, read := range map[string]func(i int) error{
 			"get":      func(i int) error { _, err := h.Customers.Get(ctx, li, both[i]); return err },
@@ -92,6 +96,11 @@ func TestMaskingCostsNoStatement(t *testing.T) {
 			"addresses":    func(i int) error { _, err := h.Customers.Addresses.List(ctx, li, both[i], crm.Page{}); return err },
 			"interaction":  func(i int) error { _, err := h.Customers.Interactions.Get(ctx, li, interactions[i]); return err },
 			"interactions": func(i int) error { _, err := h.Customers.Interactions.List(ctx, li, both[i], crm.Page{}); return err },
+			"contract":     func(i int) error { _, err := h.Sales.Contracts.Get(ctx, li, contracts[i]); return err },
+			"contracts": func(i int) error {
+				_, err := h.Sales.Contracts.List(ctx, li, sales.ContractFilter{Customer: both[i]}, crm.Page{})
+				return err
+			},
 		} {
 			var steps [2]int
 			for i := range both {

@@ -79,6 +79,7 @@ func Run(t *testing.T, open Open) {
 		{"Report", testReport},
 		{"Relay", testRelay},
 		{"Masking", testMasking},
+		{"DocumentMasking", testDocumentMasking},
 		{"Opens", testOpens},
 		{"Drop", testDrop},
 		{"Migrate", testMigrate},

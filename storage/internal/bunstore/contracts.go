@@ -46,6 +46,7 @@ type contractRow struct {
 	CreatedBy  kernel.UserID
 	UpdatedAt  moment
 	UpdatedBy  kernel.UserID
+	Masked     bool `bun:",scanonly"` // no column: its customer tells, see inPool
 }
 
 type contractLineRow struct {
@@ -99,7 +100,7 @@ func (r *contractRow) domain() (*sales.Contract, error) {
 		Terms: r.Terms, Remark: r.Remark, EndReason: r.EndReason, EndedOn: r.EndedOn,
 		Received: r.Received.Decimal, Credit: r.Credit.Decimal, Invoiced: r.Invoiced.Decimal, Changes: r.Changes, OwnerID: r.OwnerID,
 		Version: r.Version, CreatedAt: time.Time(r.CreatedAt),
-		CreatedBy: r.CreatedBy, UpdatedAt: time.Time(r.UpdatedAt), UpdatedBy: r.UpdatedBy,
+		CreatedBy: r.CreatedBy, UpdatedAt: time.Time(r.UpdatedAt), UpdatedBy: r.UpdatedBy, Masked: r.Masked,
 	}, err
 }
 
@@ -200,7 +201,7 @@ func (r *contracts) PutPlans(ctx context.Context, tenant kernel.TenantID, id sal
 }
 
 func (r *contracts) alive(rows *[]contractRow, n int64) *bun.SelectQuery {
-	return r.db.NewSelect().Model(rows).Join("CROSS JOIN ? AS t", (*tx)(r).table("customers")).
+	return inPool(r.db.NewSelect().Model(rows)).Join("CROSS JOIN ? AS t", (*tx)(r).table("customers")).
 		Where("q.tenant_id = ?", n).Where("t.tenant_id = q.tenant_id AND t.id = q.customer_id").Conn(r.conn)
 }
 

@@ -40,6 +40,7 @@ type invoiceRow struct {
 	CreatedBy     kernel.UserID
 	UpdatedAt     moment
 	UpdatedBy     kernel.UserID
+	Masked        bool `bun:",scanonly"` // no column: its customer tells, see inPool
 }
 
 type invoiceRateRow struct {
@@ -71,6 +72,7 @@ func (r *invoiceRow) domain() (*sales.Invoice, error) {
 		Type: r.Type, Medium: r.Medium, Status: r.Status, RedOfID: sales.InvoiceID(r.RedOfID), RedNoticeNo: r.RedNoticeNo, IssueDate: r.IssueDate,
 		Currency: r.Currency, Amount: r.Amount.Decimal, Net: r.Net.Decimal, Tax: r.Tax.Decimal, FileURL: r.FileURL, Remark: r.Remark,
 		Version: r.Version, CreatedAt: time.Time(r.CreatedAt), CreatedBy: r.CreatedBy, UpdatedAt: time.Time(r.UpdatedAt), UpdatedBy: r.UpdatedBy,
+		Masked: r.Masked,
 	}
 	return v, json.Unmarshal([]byte(r.Buyer), &v.Buyer)
 }
@@ -119,7 +121,7 @@ func (r *invoices) Update(ctx context.Context, tenant kernel.TenantID, v *sales.
 // alive joins the contract q of an invoice, which says who may see it, and its customer t.
 func (r *invoices) alive(rows *[]invoiceRow, n int64) *bun.SelectQuery {
 	t := (*tx)(r)
-	return r.db.NewSelect().Model(rows).Join("CROSS JOIN ? AS q", t.table("contracts")).Join("CROSS JOIN ? AS t", t.table("customers")).
+	return inPool(r.db.NewSelect().Model(rows)).Join("CROSS JOIN ? AS q", t.table("contracts")).Join("CROSS JOIN ? AS t", t.table("customers")).
 		Where("v.tenant_id = ?", n).Where("q.tenant_id = v.tenant_id AND q.id = v.contract_id").
 		Where("t.tenant_id = v.tenant_id AND t.id = v.customer_id").Conn(r.conn)
 }

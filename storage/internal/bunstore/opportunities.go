@@ -31,7 +31,7 @@ func (r *opportunities) Insert(ctx context.Context, tenant kernel.TenantID, x *s
 
 // alive is a query on the tenant's opportunities, with their customers as t.
 func (r *opportunities) alive(rows *[]opportunityRow, n int64) *bun.SelectQuery {
-	return r.db.NewSelect().Model(rows).Join("CROSS JOIN ? AS t", (*tx)(r).table("customers")).
+	return inPool(r.db.NewSelect().Model(rows)).Join("CROSS JOIN ? AS t", (*tx)(r).table("customers")).
 		Where("op.tenant_id = ?", n).Where("op.deleted_at IS NULL").
 		Where("t.tenant_id = op.tenant_id AND t.id = op.customer_id").Conn(r.conn)
 }

@@ -77,6 +77,7 @@ type opportunityRow struct {
 	CreatedAt   moment
 	UpdatedAt   moment
 	DeletedAt   moment
+	Masked      bool `bun:",scanonly"` // no column: its customer tells, see inPool
 }
 
 func opportunityRowOf(tenant int64, x *sales.Opportunity) opportunityRow {
@@ -92,7 +93,7 @@ func (r *opportunityRow) domain() *sales.Opportunity {
 	x.ContactID, x.StageSince, x.Amount = customer.ContactID(r.ContactID), time.Time(r.StageSince), r.Amount.Decimal
 	x.Probability, x.ClosedAt = decimal.NullDecimal(r.Probability), time.Time(r.ClosedAt)
 	x.CreatedAt, x.UpdatedAt, x.DeletedAt = time.Time(r.CreatedAt), time.Time(r.UpdatedAt), time.Time(r.DeletedAt)
-	x.Products = nil
+	x.Products, x.Masked = nil, r.Masked
 	for _, id := range r.Products {
 		x.Products = append(x.Products, sales.ProductID(id))
 	}

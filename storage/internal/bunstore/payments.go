@@ -31,6 +31,7 @@ type paymentRow struct {
 	ReversesID     nullID
 	CreatedAt      moment
 	CreatedBy      kernel.UserID
+	Masked         bool `bun:",scanonly"` // no column: its customer tells, see inPool
 }
 
 type allocationRow struct {
@@ -57,7 +58,7 @@ func (r *paymentRow) domain() *sales.Payment {
 		ID: r.ID, Number: r.Number, ContractID: r.ContractID, CustomerID: r.CustomerID, Place: r.Place, Date: r.Date, Amount: r.Amount.Decimal,
 		Currency: r.Currency, PlanID: sales.PlanID(r.PlanID), Method: r.Method, FileURL: r.FileURL, Remark: r.Remark,
 		ExternalSystem: r.ExternalSystem, ExternalID: string(r.ExternalID), ReversesID: sales.PaymentID(r.ReversesID),
-		CreatedAt: time.Time(r.CreatedAt), CreatedBy: r.CreatedBy,
+		CreatedAt: time.Time(r.CreatedAt), CreatedBy: r.CreatedBy, Masked: r.Masked,
 	}
 }
 
@@ -98,7 +99,7 @@ func (r *payments) Insert(ctx context.Context, tenant kernel.TenantID, ps ...*sa
 // alive joins the contract q of a document, which says who may see it, and its customer t.
 func (r *payments) alive(rows *[]paymentRow, n int64) *bun.SelectQuery {
 	t := (*tx)(r)
-	return r.db.NewSelect().Model(rows).Join("CROSS JOIN ? AS q", t.table("contracts")).Join("CROSS JOIN ? AS t", t.table("customers")).
+	return inPool(r.db.NewSelect().Model(rows)).Join("CROSS JOIN ? AS q", t.table("contracts")).Join("CROSS JOIN ? AS t", t.table("customers")).
 		Where("p.tenant_id = ?", n).Where("q.tenant_id = p.tenant_id AND q.id = p.contract_id").
 		Where("t.tenant_id = p.tenant_id AND t.id = p.customer_id").Conn(r.conn)
 }

@@ -124,6 +124,7 @@ type quoteRow struct {
 	UpdatedAt    moment
 	UpdatedBy    kernel.UserID
 	DeletedAt    moment
+	Masked       bool `bun:",scanonly"` // no column: its customer tells, see inPool
 }
 
 type quoteLineRow struct {
@@ -157,7 +158,7 @@ func (r *quoteRow) domain() (*sales.Quote, error) {
 		Date: r.Date, ValidUntil: r.ValidUntil, Body: body, FXRate: rate, BaseAmount: r.BaseAmount.Decimal, Terms: r.Terms, Remark: r.Remark,
 		RejectReason: r.RejectReason, OwnerID: r.OwnerID, SentAt: time.Time(r.SentAt), AcceptedAt: time.Time(r.AcceptedAt), AcceptedBy: r.AcceptedBy,
 		Version: r.Version, CreatedAt: time.Time(r.CreatedAt), CreatedBy: r.CreatedBy, UpdatedAt: time.Time(r.UpdatedAt), UpdatedBy: r.UpdatedBy,
-		DeletedAt: time.Time(r.DeletedAt),
+		DeletedAt: time.Time(r.DeletedAt), Masked: r.Masked,
 	}, err
 }
 
@@ -213,7 +214,7 @@ func (r *quotes) Update(ctx context.Context, tenant kernel.TenantID, q *sales.Qu
 }
 
 func (r *quotes) alive(rows *[]quoteRow, n int64) *bun.SelectQuery {
-	return r.db.NewSelect().Model(rows).Join("CROSS JOIN ? AS t", (*tx)(r).table("customers")).
+	return inPool(r.db.NewSelect().Model(rows)).Join("CROSS JOIN ? AS t", (*tx)(r).table("customers")).
 		Where("q.tenant_id = ?", n).Where("q.deleted_at IS NULL").Where("t.tenant_id = q.tenant_id AND t.id = q.customer_id").Conn(r.conn)
 }
 
