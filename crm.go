@@ -166,7 +166,7 @@ func wire(s storage.Store, o Options, cache *team.Cache) *CRM {
 	wireLeads(c, authority)
 	c.HandOver = &HandOver{
 		c.core, c.Team.Members,
-		[]handsOver{c.Pool, c.Customers.Tasks, c.LeadPool},
+		[]handsOver{c.Pool, c.Customers.Tasks, c.LeadPool, c.Sales.Opportunities, c.Sales.Quotes, c.Sales.Contracts},
 	}
 	return c
 }

@@ -40,6 +40,9 @@ func ExampleHandOver_Run() {
 	// customer 3 map[sun:2 wang:1] 0
 	// task 1 map[chen:1] 0
 	// lead 0 map[] 0
+	// opportunity 0 map[] 0
+	// quote 0 map[] 0
+	// contract 0 map[] 0
 	// again: 0 0
 }
 

@@ -12,11 +12,12 @@ import (
 )
 
 // HandOver hands over what a member has who leaves (rules.md, Resignation): customers and leads go to their pools or to
-// named successors, open work to the superior. Use it as CRM.HandOver.
+// named successors, opportunities, quotes and contracts that have not ended to whoever then has their customers, open work
+// to the superior. Use it as CRM.HandOver.
 type HandOver struct {
 	core    kernel.Service[storage.Tx]
 	team    *team.Members
-	modules []handsOver // in their order: tasks after the customers that they are for
+	modules []handsOver // in their order: what is for customers after them
 }
 
 // handsOver is a module that has records of members. What it does, it commits in a transaction of its own, at most
@@ -32,7 +33,7 @@ type HandOverOptions struct {
 	// home pool and has a place free under the cap, which a won customer does not need. Nobody: to its home pool. Defaults to
 	// none: all go to their pools.
 	Successors []UserID
-	// Superior gets the open tasks that are left, an active member. Defaults to the one that the member names, else to the
+	// Superior gets the open tasks that are left, and the documents of customers that nobody has, an active member. Defaults to the one that the member names, else to the
 	// head of its department or of the nearest one above, else to the actor. An inactive one counts as none. If the actor is
 	// the system actor and there is nobody, they stay as they are.
 	Superior UserID
@@ -49,7 +50,7 @@ type HandOverOptions struct {
 type HandOverPlan struct {
 	User     UserID          `json:"user"`
 	Superior UserID          `json:"superior,omitempty"` // who gets the open work; empty: it stays
-	Items    []kernel.Handed `json:"items"`              // by kind of record: customers, tasks, then leads
+	Items    []kernel.Handed `json:"items"`              // by kind of record: customers, tasks, leads, opportunities, quotes, then contracts
 }
 
 // HandOverReport is what a hand-over has done.
@@ -96,7 +97,7 @@ func (o *HandOverOptions) check(a Actor, user UserID) error {
 
 // Plan tells what Run with the same options would do now, and writes nothing: how many customers would go to which
 // successor and how many to their pools, which successors would have no place or do not belong to the home pool, and where
-// the open tasks would go. The member may be active or not. Rights and errors are those of Run; it may be called inside a
+// the open tasks and the documents would go. The member may be active or not. Rights and errors are those of Run; it may be called inside a
 // host's transaction.
 func (h *HandOver) Plan(ctx context.Context, a Actor, user UserID, opts *HandOverOptions) (HandOverPlan, error) {
 	const op = "crm.HandOver.Plan"
@@ -104,7 +105,7 @@ func (h *HandOver) Plan(ctx context.Context, a Actor, user UserID, opts *HandOve
 	if err != nil {
 		return HandOverPlan{}, kernel.Wrap(op, err)
 	}
-	r.leaving.Dry, r.o.Progress = true, nil
+	r.leaving.Dry, r.leaving.Heirs, r.o.Progress = true, map[int64]UserID{}, nil
 	if err := r.walk(ctx); err != nil {
 		return HandOverPlan{}, kernel.Wrap(op, err)
 	}
@@ -115,9 +116,10 @@ func (h *HandOver) Plan(ctx context.Context, a Actor, user UserID, opts *HandOve
 // assignment or new task of its succeeds in any process. Then follow batches that each commit. Owned customers go to the
 // named successors as far as their caps allow (operation log: "hand_over"), the rest to their home pools ("resign"), where
 // protection and cool-down begin as after a release; locks end, and the log says so. Its open tasks on them are cancelled
-// with the release, or go to the successor; those that it has elsewhere go to the superior. What is deleted stays with it,
-// and comes back into the pool. Departments that it heads, and members that name it as superior, stay as they are: see
-// docs/handover.md.
+// with the release, or go to the successor; those that it has elsewhere go to the superior. Its open opportunities, its
+// drafts and sent quotes, and its contracts that are drafts, approved or signed go to whoever has the customer by then, or else
+// to the superior; what has ended keeps its owner. What is deleted stays with it, and deleted customers come back into the
+// pool. Departments that it heads, and members that name it as superior, stay as they are: see docs/handover.md.
 //
 // Killed or cancelled at any point it goes on when it is called again, and the report of an error says what was done. Two
 // runs at once move nobody twice; a run on a member that is inactive and has nothing left does nothing. A member that is

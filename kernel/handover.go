@@ -24,11 +24,13 @@ type Leaving struct {
 	AtMost     int            // records in one transaction
 	Dry        bool           // decide, and write nothing
 	Given      map[UserID]int // Dry only: places that the module's earlier batches took; it adds its own
+
+	Heirs map[int64]UserID // Dry only: which successor would get a customer, for what comes after customers; by their caps not many
 }
 
 // Handed counts what became of the records of one kind. Found is the sum of ToPool, To and Kept.
 type Handed struct {
-	Kind      string         `json:"kind"`                 // "customer", "task"
+	Kind      string         `json:"kind"`                 // "customer", "task", "lead", "opportunity", "quote", "contract"
 	Found     int            `json:"found"`                // that the member had
 	ToPool    int            `json:"to_pool,omitempty"`    // released into their home pools
 	To        map[UserID]int `json:"to,omitempty"`         // given to these members

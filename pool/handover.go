@@ -66,6 +66,7 @@ func (s *Service[I]) handOver(ctx context.Context, c *kernel.Call[Tx], l kernel.
 		moves[to].Records = append(moves[to].Records, r)
 	}
 	if l.Dry {
+		s.foretell(l, moves)
 		return h, nil
 	}
 	for _, to := range append([]kernel.UserID{""}, heirs.order...) {
@@ -76,6 +77,21 @@ func (s *Service[I]) handOver(ctx context.Context, c *kernel.Call[Tx], l kernel.
 		}
 	}
 	return h, nil
+}
+
+// foretell notes who would get the customers: of a plan, what follows them has to know.
+func (s *Service[I]) foretell(l kernel.Leaving, moves map[kernel.UserID]*Move) {
+	if s.kind != Customers || l.Heirs == nil {
+		return
+	}
+	for to, mv := range moves {
+		for _, r := range mv.Records {
+			delete(l.Heirs, r.ID)
+			if to != "" {
+				l.Heirs[r.ID] = to
+			}
+		}
+	}
 }
 
 // heirs decides which successor gets a record.

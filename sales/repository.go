@@ -25,6 +25,7 @@ type Tx interface {
 	Leads() LeadRepository
 	Analysis() AnalysisRepository
 	Orders() OrderRepository
+	Held() HeldRepository
 }
 
 // Taken is a row that was not written because another has its unique value.

@@ -52,7 +52,9 @@ func (b *bundle) handOver(opts *crm.HandOverOptions) crm.HandOverReport {
 func (b *bundle) planned(opts *crm.HandOverOptions) crm.HandOverPlan {
 	b.t.Helper()
 	const everything = `SELECT (SELECT count(*) FROM crm_audit) + (SELECT count(*) FROM crm_operations) + (SELECT count(*) FROM crm_counters)
-		+ (SELECT sum(version) FROM crm_members) + (SELECT coalesce(sum(version), 0) FROM crm_customers) + (SELECT coalesce(sum(version), 0) FROM crm_tasks)`
+		+ (SELECT sum(version) FROM crm_members) + (SELECT coalesce(sum(version), 0) FROM crm_customers) + (SELECT coalesce(sum(version), 0) FROM crm_tasks)
+		+ (SELECT coalesce(sum(version), 0) FROM crm_opportunities) + (SELECT coalesce(sum(version), 0) FROM crm_quotes)
+		+ (SELECT coalesce(sum(version), 0) FROM crm_contracts)`
 	before := b.count(everything)
 	plan, err := b.HandOver.Plan(b.t.Context(), admin, "li", opts)
 	require.NoError(b.t, err)
@@ -64,7 +66,7 @@ func (b *bundle) planned(opts *crm.HandOverOptions) crm.HandOverPlan {
 func requirePlanned(t *testing.T, plan crm.HandOverPlan, report crm.HandOverReport) {
 	t.Helper()
 	for _, items := range [][]kernel.Handed{plan.Items, report.Items} {
-		require.Len(t, items, 3)
+		require.Len(t, items, 6)
 		for i := range items {
 			items[i].WithOwner = 0
 		}
@@ -89,7 +91,7 @@ func testHandOver(t *testing.T, open Open) {
 		require.Equal(t, crm.HandOverPlan{User: "li", Superior: "head", Items: []kernel.Handed{
 			{Kind: "customer", Found: 4, ToPool: 4},
 			{Kind: "task", Found: 2, To: map[crm.UserID]int{"head": 2}, WithOwner: 1},
-			{Kind: "lead"},
+			{Kind: "lead"}, {Kind: "opportunity"}, {Kind: "quote"}, {Kind: "contract"},
 		}}, plan)
 		report, err := b.HandOver.Run(t.Context(), by, "li", opts)
 		require.NoError(t, err)
@@ -121,7 +123,9 @@ func testHandOver(t *testing.T, open Open) {
 		b.task(li, "", 0)
 		b.handOver(nil)
 		before := b.count("SELECT count(*) FROM crm_audit")
-		empty := crm.HandOverReport{User: "li", Superior: "head", Items: []kernel.Handed{{Kind: "customer"}, {Kind: "task"}, {Kind: "lead"}}}
+		empty := crm.HandOverReport{User: "li", Superior: "head", Items: []kernel.Handed{
+			{Kind: "customer"}, {Kind: "task"}, {Kind: "lead"}, {Kind: "opportunity"}, {Kind: "quote"}, {Kind: "contract"},
+		}}
 		require.Equal(t, empty, b.handOver(nil))
 		require.Equal(t, crm.HandOverPlan(empty), b.planned(nil))
 		require.Equal(t, before, b.count("SELECT count(*) FROM crm_audit"))
@@ -349,7 +353,9 @@ func testHandOverInput(t *testing.T, open Open) {
 		require.NoError(t, b.Team.Members.Deactivate(t.Context(), boss, "wang"))
 		for _, by := range []crm.Actor{li, head, {Tenant: "acme", User: "stranger"}, {Tenant: "nowhere", User: "li"}, otherLi} {
 			for _, dry := range []bool{false, true} {
-				for _, part := range []func(context.Context, kernel.Leaving) (kernel.Handed, error){b.Pool.HandOver, b.Customers.Tasks.HandOver} {
+				for _, part := range []func(context.Context, kernel.Leaving) (kernel.Handed, error){
+					b.Pool.HandOver, b.Customers.Tasks.HandOver, b.Sales.Opportunities.HandOver, b.Sales.Quotes.HandOver, b.Sales.Contracts.HandOver,
+				} {
 					got, err := part(t.Context(), kernel.Leaving{By: by, User: "wang", Superior: "li", AtMost: 10, Dry: dry})
 					require.Zero(t, got)
 					if by.Tenant == "nowhere" {

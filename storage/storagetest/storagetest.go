@@ -59,6 +59,7 @@ func Run(t *testing.T, open Open) {
 		{"Moves", testMoves},
 		{"PoolRights", testPoolRights},
 		{"HandOver", testHandOver},
+		{"HandOverSales", testHandOverSales},
 		{"Locks", testLocks},
 		{"KeyLocks", testKeyLocks},
 		{"LockDue", testLockDue},

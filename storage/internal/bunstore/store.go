@@ -135,6 +135,7 @@ func (t *tx) Invoices() sales.InvoiceRepository            { return (*invoices)(
 func (t *tx) Receivables() sales.ReceivableRepository      { return (*receivables)(t) }
 func (t *tx) Leads() sales.LeadRepository                  { return (*leads)(t) }
 func (t *tx) Orders() sales.OrderRepository                { return (*orders)(t) }
+func (t *tx) Held() sales.HeldRepository                   { return (*held)(t) }
 func (t *tx) Journal() kernel.Journal                      { return (*journal)(t) }
 func (t *tx) Requests() kernel.Requests                    { return (*requests)(t) }
 func (t *tx) Verify() storage.VerifyRepository             { return (*verify)(t) }
