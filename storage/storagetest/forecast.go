@@ -214,4 +214,3 @@ func randomProspect(r *rand.Rand) prospect {
 	}
 	return p
 }
-
