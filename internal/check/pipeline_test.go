@@ -123,7 +123,7 @@ func TestPipelineOfComputersComesToItsFile(t *testing.T) {
 	onBoth(t, func(t *testing.T, fresh func(t *testing.T) place) {
 		rows := 8_800
 		if strings.Contains(t.Name(), "PostgreSQL") {
-			rows = choose(1_000, rows)
+			rows = choose(500, rows)
 		}
 		all := pipelineRows(t, rows)
 		h := build(t, fresh(t))
