@@ -18,7 +18,7 @@ type AnalysisFilter struct {
 	Pipeline PipelineID      `json:"pipeline,omitempty"` // 0: the default one
 	From     time.Time       `json:"from"`               // the period begins here; zero: with the first
 	To       time.Time       `json:"to"`                 // and ends before this; zero: with the last
-	Owners   []kernel.UserID `json:"owners,omitempty"`   // at most 100; empty: all
+	Owners   []kernel.UserID `json:"owners,omitempty"`   // at most 500; empty: all
 }
 
 // Funnel is how far the opportunities of a cohort came.
@@ -65,6 +65,10 @@ type AnalysisRepository interface {
 	Furthest(ctx context.Context, t kernel.TenantID, s kernel.Scope, f AnalysisFilter, stages ...StageID) ([]Furthest, error)
 	// Ended must count the opportunities that are in one of the stages since a time in the period, and how long the won took.
 	Ended(ctx context.Context, t kernel.TenantID, s kernel.Scope, f AnalysisFilter, stages ...StageID) (Ended, error)
+	// Forecast must tell visit, group by group in the order of their keys and in each by currency, what the opportunities add
+	// up to that are not lost and whose stage is not Omitted. It begins behind w.After and ends after w.Limit+1 groups at most.
+	// Memory must not grow with the number of rows.
+	Forecast(ctx context.Context, t kernel.TenantID, s kernel.Scope, q ForecastQuery, w kernel.Window, visit func(Forecasted)) error
 }
 
 // Funnel counts, of the opportunities that began in the period, how many reached each stage, by their history: one that

@@ -149,6 +149,7 @@ func (x lived) salesMakers() []func() any {
 		},
 		func() any { return sales.OpportunityFilter{} },
 		func() any { return sales.AnalysisFilter{} },
+		func() any { return sales.ForecastFilter{} },
 		func() any { return sales.MoveOptions{} },
 		func() any {
 			return sales.Quote{

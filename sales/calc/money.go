@@ -1,6 +1,8 @@
 package calc
 
 import (
+	"slices"
+
 	"github.com/shopspring/decimal"
 
 	"github.com/openseas/crm/kernel"
@@ -20,14 +22,22 @@ func (c Currency) Digits() (int32, error) {
 			return 0, kernel.Invalidf("currency", UnknownCurrency, "%.10q is no code of ISO 4217", string(c))
 		}
 	}
-	switch c {
-	case "BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "UYI", "VND", "VUV", "XAF", "XOF", "XPF":
-		return 0, nil
-	case "BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND":
-		return 3, nil
+	for digits, codes := range unusual {
+		if slices.Contains(codes, c) {
+			return int32(digits), nil
+		}
 	}
 	return 2, nil
 }
+
+// unusual are the currencies whose amounts do not have two decimals, by how many they have.
+var unusual = [4][]Currency{
+	0: {"BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "UYI", "VND", "VUV", "XAF", "XOF", "XPF"},
+	3: {"BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"},
+}
+
+// Unusual are the currencies whose amounts have 0, or 3, decimals; all others have 2. It is for storages, which round in SQL.
+func Unusual(digits int32) []Currency { return slices.Clone(unusual[digits]) }
 
 // Rounding is how an exact value becomes one with the currency's digits.
 type Rounding string

@@ -235,6 +235,19 @@ func testOpportunities(t *testing.T, open Open) {
 		require.Zero(t, b.count("SELECT count(*) FROM crm_opportunities"))
 		b.agree()
 	})
+	t.Run("the history is in its order, whichever block an id comes from", func(t *testing.T) {
+		b := setup(t, open)
+		_, stage := b.pipeline()
+		of := b.create(1, "li")[0]
+		for range 70 { // more ids than a block has
+			x := b.opportunity(li, of, "1")
+			require.NoError(t, b.Sales.Opportunities.Move(t.Context(), li, x.ID, stage["Needs"], nil))
+			h, err := b.Sales.Opportunities.History(t.Context(), li, x.ID, crm.Page{})
+			require.NoError(t, err)
+			require.Equal(t, stage["Needs"], h.Items[1].To)
+		}
+		b.agree()
+	})
 	t.Run("within reach by its owner or by its customer", func(t *testing.T) {
 		b := setup(t, open)
 		ctx := t.Context()

@@ -102,6 +102,7 @@ func Run(t *testing.T, open Open) {
 		{"LeadConversion", testLeadConversion},
 		{"LeadRaces", testLeadRaces},
 		{"Analysis", testAnalysis},
+		{"Forecast", testForecast},
 		{"Orders", testOrders},
 		{"Verify", testVerify},
 		{"Texts", testTexts},

@@ -58,9 +58,15 @@ func (t *tx) newIDs(ctx context.Context, n int) ([]int64, error) {
 		return nil, nil
 	}
 	ids := t.ids.take(n)
-	missing := n - len(ids)
+	more, err := t.laterIDs(ctx, n-len(ids))
+	return append(ids, more...), err
+}
+
+// laterIDs takes ids above all that any process was given before, for rows that are read in the order of their ids: newIDs
+// may give one of a block that was taken earlier.
+func (t *tx) laterIDs(ctx context.Context, missing int) ([]int64, error) {
 	if missing == 0 {
-		return ids, nil
+		return nil, nil
 	}
 	var spans []span
 	if t.pg {
@@ -89,5 +95,5 @@ func (t *tx) newIDs(ctx context.Context, n int) ([]int64, error) {
 	} else {
 		t.spare = append(t.spare, rest...)
 	}
-	return append(ids, more...), nil
+	return more, nil
 }

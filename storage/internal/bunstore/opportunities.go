@@ -125,7 +125,7 @@ func (r *opportunities) Enter(ctx context.Context, tenant kernel.TenantID, m *sa
 	if err != nil {
 		return err
 	}
-	ids, err := t.newIDs(ctx, 1)
+	ids, err := t.laterIDs(ctx, 1)
 	if err != nil {
 		return err
 	}

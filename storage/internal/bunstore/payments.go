@@ -71,7 +71,7 @@ func (r *payments) Insert(ctx context.Context, tenant kernel.TenantID, ps ...*sa
 	if err != nil || len(ps) == 0 {
 		return nil, err
 	}
-	ids, err := t.newIDs(ctx, len(ps))
+	ids, err := t.laterIDs(ctx, len(ps))
 	if err != nil {
 		return nil, err
 	}

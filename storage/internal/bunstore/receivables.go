@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/shopspring/decimal"
+	"github.com/uptrace/bun"
 	"github.com/uptrace/bun/schema"
 
 	"github.com/openseas/crm/customer"
@@ -194,7 +195,19 @@ func (q *aged) upTo(ctx context.Context, t *tx) (none bool, err error) {
 
 // visit tells the sums of at most a number of groups.
 func (q *aged) visit(ctx context.Context, t *tx, most int, visit func(sales.Aged)) error {
-	text, err := t.raw(q.text(ageing), q.args).AppendQuery(t.db.QueryGen(), nil)
+	return visitGroups(ctx, t, t.raw(q.text(ageing), q.args), most, func(r *agedRow) int64 { return r.Key }, func(r *agedRow) error {
+		x, err := r.domain()
+		if err == nil {
+			visit(x)
+		}
+		return err
+	})
+}
+
+// visitGroups tells the rows of a query that has them in the order of their groups' keys, 0 and above: those of at most a
+// number of groups.
+func visitGroups[R any](ctx context.Context, t *tx, q *bun.RawQuery, most int, key func(*R) int64, visit func(*R) error) error {
+	text, err := q.AppendQuery(t.db.QueryGen(), nil)
 	if err != nil {
 		return err
 	}
@@ -205,21 +218,19 @@ func (q *aged) visit(ctx context.Context, t *tx, most int, visit func(sales.Aged
 	defer rows.Close()
 	groups, last := 0, int64(-1)
 	for rows.Next() {
-		var row agedRow
+		var row R
 		if err := t.db.ScanRow(ctx, rows, &row); err != nil {
 			return err
 		}
-		if row.Key != last {
+		if k := key(&row); k != last {
 			if groups++; groups > most {
 				break
 			}
-			last = row.Key
+			last = k
 		}
-		x, err := row.domain()
-		if err != nil {
+		if err := visit(&row); err != nil {
 			return err
 		}
-		visit(x)
 	}
 	return rows.Err()
 }
