@@ -23,7 +23,8 @@ func TestTheTrailMasksWhatDocumentsMask(t *testing.T) {
 	docs := []any{
 		fill(&Opportunity{}), fill(&StageMoved{}), fill(&Quote{}), fill(&Contract{Plans: make([]Plan, 1)}), fill(&Payment{}),
 		&Invoice{Remark: secret, Buyer: Buyer{Address: secret, Phone: secret, Bank: secret, Account: secret}},
-		amended{Reason: secret, Plans: []Plan{{Note: secret}}}, &Lead{InvalidReason: secret, Remarks: secret},
+		amended{Reason: secret, Plans: []Plan{{Note: secret}}},
+		&Lead{InvalidReason: secret, Remarks: secret},
 	}
 	for _, d := range docs {
 		doc, err := json.Marshal(d)

@@ -91,7 +91,10 @@ func testHandOver(t *testing.T, open Open) {
 		require.Equal(t, crm.HandOverPlan{User: "li", Superior: "head", Items: []kernel.Handed{
 			{Kind: "customer", Found: 4, ToPool: 4},
 			{Kind: "task", Found: 2, To: map[crm.UserID]int{"head": 2}, WithOwner: 1},
-			{Kind: "lead"}, {Kind: "opportunity"}, {Kind: "quote"}, {Kind: "contract"},
+			{Kind: "lead"},
+			{Kind: "opportunity"},
+			{Kind: "quote"},
+			{Kind: "contract"},
 		}}, plan)
 		report, err := b.HandOver.Run(t.Context(), by, "li", opts)
 		require.NoError(t, err)
