@@ -373,6 +373,11 @@ func TestVerifyFindsWhatIsBroken(t *testing.T) {
 					} else {
 						require.Equal(t, c.want, report.ByCheck, "%s: %v", c.does, report.Findings)
 					}
+					for _, f := range report.Findings {
+						if f.Check == "unique_phone" || f.Check == "unique_email" {
+							require.Equal(t, strings.TrimPrefix(f.Check, "unique_"), f.Found, "what is masked elsewhere is not told here")
+						}
+					}
 				}
 				require.NoError(t, tx.Rollback())
 				if !p.postgres() {

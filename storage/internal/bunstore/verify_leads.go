@@ -3,8 +3,8 @@ package bunstore
 // leadSections are what hangs together in leads, besides what is looked at of records of every kind.
 var leadSections = []section{
 	{name: "leads", kind: "lead", table: "crm_leads", number: "id", checks: []invariant{
-		twice("unique_phone", "crm_leads", "t.phone_key IS NOT NULL AND o.phone_key = t.phone_key", "t.phone_key"),
-		twice("unique_email", "crm_leads", "t.email_key IS NOT NULL AND o.email_key = t.email_key", "t.email_key"),
+		twice("unique_phone", "crm_leads", "t.phone_key IS NOT NULL AND o.phone_key = t.phone_key", "'phone'"),
+		twice("unique_email", "crm_leads", "t.email_key IS NOT NULL AND o.email_key = t.email_key", "'email'"),
 		twice("unique_external", "crm_leads",
 			"t.external_id IS NOT NULL AND o.external_system = t.external_system AND o.external_id = t.external_id", "t.external_id"),
 		orphan("crm_leads", "customer_id", "crm_customers", "customer"),
