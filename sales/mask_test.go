@@ -43,8 +43,8 @@ func TestDocumentsMaskEveryNote(t *testing.T) {
 			has[x.name] = true
 		}
 		typ := reflect.TypeOf(d).Elem()
-		for i := range typ.NumField() {
-			name, _, _ := strings.Cut(typ.Field(i).Tag.Get("json"), ",")
+		for field := range typ.Fields() {
+			name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
 			for _, note := range notes {
 				require.True(t, name != note || has[note], "%s of %s is not masked", note, typ)
 			}
