@@ -7,8 +7,9 @@ import (
 	"github.com/openseas/crm/pool"
 )
 
-// openCounter raises the counter of a member that opens a record, or does nothing at the limit, or where the counter is of a later day. The row is made on first use;
-// when it is there, the condition is decided on the row as it is locked, so that nobody gets past the limit.
+// openCounter raises the counter of a member that opens a record, or does nothing at the limit, or where the counter is of a
+// later day. The row is made on first use; when it is there, the condition is decided on the row as it is locked, so that
+// nobody gets past the limit.
 const openCounter = `INSERT INTO crm_counters AS k (tenant_id, kind, user_id, places, opens_day, opens_used)
 	SELECT ?tenant, ?kind, ?user, 0, ?day, 1
 	FROM crm_policies AS y LEFT JOIN crm_counters AS x ON x.tenant_id = y.tenant_id AND x.kind = y.kind AND x.user_id = ?user
