@@ -204,17 +204,26 @@ func (o *operations) List(
 
 // closeCounters notes on the members' counters, of every kind of record, whether they may get anything. A claim tests and
 // locks that row: one that is under way ends first, and one that began earlier finds it closed. Only who is inactive is given
-// a row for it.
+// a row for it. Rows are locked kind by kind in the order of the users, as by others.
 func (t *tx) closeCounters(ctx context.Context, n int64, ms []*team.Member) error {
 	var closed tuples
-	var open []kernel.UserID
+	var open, all []kernel.UserID
 	for _, m := range slices.SortedFunc(slices.Values(ms), func(a, b *team.Member) int { return strings.Compare(string(a.User), string(b.User)) }) {
-		if m.Active() {
+		if all = append(all, m.User); m.Active() {
 			open = append(open, m.User)
-			continue
 		}
-		for _, kind := range recordKinds() {
-			closed = append(closed, tuple{n, string(kind), m.User, 0, true})
+	}
+	for _, kind := range recordKinds() {
+		for _, m := range all {
+			if _, active := slices.BinarySearch(open, m); !active {
+				closed = append(closed, tuple{n, string(kind), m, 0, true})
+			}
+		}
+	}
+	if t.pg && len(all) > 1 {
+		if _, err := t.exec(ctx, `SELECT 1 FROM crm_counters WHERE tenant_id = ? AND user_id IN (?) ORDER BY kind, user_id FOR NO KEY UPDATE`,
+			n, bun.List(all)); err != nil {
+			return err
 		}
 	}
 	for part := range slices.Chunk(closed, t.batch()) {

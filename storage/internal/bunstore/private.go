@@ -80,6 +80,10 @@ func (r *private) part(ctx context.Context, n int64, q pool.PrivateQuery, arm st
 			beyond = " AND t.id > ?after"
 		}
 	}
+	if due := q.Filter.DueBefore; arm == notedArm && q.Noted && !due.IsZero() { // a bound of the index
+		args["before"] = moment(due)
+		beyond += " AND d.due_at < ?before"
+	}
 	arm = strings.NewReplacer("{table}", r.table, "{after}", beyond, "{filter}", filterPrivate(q, args)).Replace(arm)
 	whose := func(condition string) string { return strings.ReplaceAll(arm, "{owner}", condition) }
 	var text string
@@ -138,9 +142,6 @@ func filterPrivate(q pool.PrivateQuery, args binds) (text string) {
 	}
 	if !f.IdleSince.IsZero() {
 		add("coalesce(t.last_followup_at, t.owned_since) < ?idle", "idle", moment(f.IdleSince))
-	}
-	if q.Noted && !f.DueBefore.IsZero() {
-		add("d.due_at < ?before", "before", moment(f.DueBefore))
 	}
 	return text
 }
