@@ -118,13 +118,13 @@ func testMigrate(t *testing.T, open Open) {
 		require.Equal(t, 2, b.count("SELECT count(*) FROM crm_order_lines"))
 		b.agree()
 	})
-	t.Run("0019: the counters of all who are inactive are closed, and no others", func(t *testing.T) {
+	t.Run("0018: the counters of all who are inactive are closed, and no others", func(t *testing.T) {
 		b := setup(t, open)
 		require.NoError(t, b.Team.Members.Deactivate(t.Context(), boss, "wang"))
 		_, err := b.Team.Sync(t.Context(), boss, team.Directory{Members: []team.DirectoryMember{{User: "gone", Inactive: true}}})
 		require.NoError(t, err)
 		b.create(1, "li")
-		require.NoError(t, b.store.MigrateDown(t.Context(), 18))
+		require.NoError(t, b.store.MigrateDown(t.Context(), 17))
 		b.exec("DELETE FROM crm_counters WHERE user_id = 'gone'")
 		b.exec("UPDATE crm_counters SET closed = false WHERE user_id = 'wang' AND kind = 'lead'")
 		require.NoError(t, b.store.Migrate(t.Context()))

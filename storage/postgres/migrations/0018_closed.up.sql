@@ -1,4 +1,4 @@
--- compatible-from: 18
+-- compatible-from: 17
 -- The counters of members who came inactive, by a sync, were not closed: nothing could be handed over of them. All counters of
 -- who is inactive are closed, of every kind of record.
 INSERT INTO crm_counters (tenant_id, kind, user_id, places, closed)
