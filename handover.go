@@ -33,9 +33,9 @@ type HandOverOptions struct {
 	// home pool and has a place free under the cap, which a won customer does not need. Nobody: to its home pool. Defaults to
 	// none: all go to their pools.
 	Successors []UserID
-	// Superior gets the open tasks that are left, and the documents of customers that nobody has, an active member. Defaults to the one that the member names, else to the
-	// head of its department or of the nearest one above, else to the actor. An inactive one counts as none. If the actor is
-	// the system actor and there is nobody, they stay as they are.
+	// Superior gets the open tasks that are left, and the documents of customers that nobody has, an active member. Defaults to
+	// the one that the member names, else to the head of its department or of the nearest one above, else to the actor. An
+	// inactive one counts as none. If the actor is the system actor and there is nobody, they stay as they are.
 	Superior UserID
 	// Reason, at most 100, and Note, at most 500 characters, stand in the operation log.
 	Reason string
