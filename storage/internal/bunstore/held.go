@@ -80,7 +80,7 @@ func (r *held) Active(ctx context.Context, tenant kernel.TenantID, keep bool, us
 	}
 	users = slices.Clone(users)
 	slices.Sort(users)
-	text := "SELECT user_id FROM crm_members WHERE tenant_id = ? AND user_id IN (?) AND inactive_since IS NULL ORDER BY id"
+	text := "SELECT user_id FROM crm_members WHERE tenant_id = ? AND user_id IN (?) AND inactive_since IS NULL ORDER BY user_id"
 	if t.pg && keep {
 		text += " FOR SHARE" // who is being made inactive waits, or has been
 	}
