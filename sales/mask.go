@@ -70,7 +70,7 @@ func (v *Invoice) Mask() {
 }
 
 // veil hides texts, but for those that are as they were sent: who sent them knows them.
-func veil(d document, sent document) {
+func veil(d, sent document) {
 	var known []text
 	if sent != nil {
 		known = sent.texts()
@@ -91,7 +91,7 @@ func veilAll[D document](c *kernel.Call[Tx], found ...D) {
 }
 
 // veilSent is veilAll of what a change returns.
-func veilSent(c *kernel.Call[Tx], d document, sent document) {
+func veilSent(c *kernel.Call[Tx], d, sent document) {
 	if on := d.masked(); *on && !c.Rights.System {
 		veil(d, sent)
 	} else {

@@ -23,7 +23,8 @@ func TestTheTrailMasksWhatDocumentsMask(t *testing.T) {
 	docs := []any{
 		fill(&Opportunity{}), fill(&StageMoved{}), fill(&Quote{}), fill(&Contract{Plans: make([]Plan, 1)}), fill(&Payment{}),
 		&Invoice{Remark: secret, Buyer: Buyer{Address: secret, Phone: secret, Bank: secret, Account: secret}},
-		amended{Reason: secret, Plans: []Plan{{Note: secret}}}, &Lead{InvalidReason: secret, Remarks: secret},
+		amended{Reason: secret, Plans: []Plan{{Note: secret}}},
+		&Lead{InvalidReason: secret, Remarks: secret},
 	}
 	for _, d := range docs {
 		doc, err := json.Marshal(d)
@@ -42,8 +43,8 @@ func TestDocumentsMaskEveryNote(t *testing.T) {
 			has[x.name] = true
 		}
 		typ := reflect.TypeOf(d).Elem()
-		for i := range typ.NumField() {
-			name, _, _ := strings.Cut(typ.Field(i).Tag.Get("json"), ",")
+		for field := range typ.Fields() {
+			name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
 			for _, note := range notes {
 				require.True(t, name != note || has[note], "%s of %s is not masked", note, typ)
 			}
