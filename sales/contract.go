@@ -83,7 +83,7 @@ type Contract struct {
 	CreatedBy     kernel.UserID      `json:"created_by"`
 	UpdatedAt     time.Time          `json:"updated_at"`
 	UpdatedBy     kernel.UserID      `json:"updated_by"`
-	Masked        bool               `json:"masked,omitempty"` // its customer lies in a pool, and a person reads it: texts are hidden, and it cannot be written so
+	Masked        bool               `json:"masked,omitempty"` // its customer lies in a pool, and a person reads it: it cannot be written so
 }
 
 // PlanID is the number of an instalment.

@@ -131,7 +131,7 @@ type Quote struct {
 	UpdatedAt     time.Time          `json:"updated_at"`
 	UpdatedBy     kernel.UserID      `json:"updated_by"`
 	DeletedAt     time.Time          `json:"deleted_at,omitzero"`
-	Masked        bool               `json:"masked,omitempty"` // its customer lies in a pool, and a person reads it: texts are hidden, and it cannot be written so
+	Masked        bool               `json:"masked,omitempty"` // its customer lies in a pool, and a person reads it: it cannot be written so
 }
 
 // Ref names the quote in audit and events.
