@@ -7,6 +7,7 @@ import (
 
 	"github.com/shopspring/decimal"
 
+	"github.com/openseas/crm/customer"
 	"github.com/openseas/crm/kernel"
 	"github.com/openseas/crm/sales/calc"
 )
@@ -93,7 +94,8 @@ func (b *book) save(ctx context.Context, c *kernel.Call[Tx], changes ...kernel.C
 // counts against what may still be invoiced until it is voided. On success v is as written.
 //
 // Errors: invalid for the input (Empty, with the field of the buyer that a special invoice needs), a rate that the contract
-// has not, or a payment that is not the contract's (Unknown), more decimals than the currency has (Scale); not found
+// has not, or a payment that is not the contract's (Unknown), more decimals than the currency has (Scale), or one that was
+// read masked (customer.Masked); not found
 // ("contract_id"); refused: InvalidTransition (not signed; see Options.EarlyInvoices), OverInvoice, for the contract and,
 // with the index, for each rate that is given, TooMany (more than 10,000 of one contract).
 func (s *Invoices) Request(ctx context.Context, a kernel.Actor, v *Invoice) error {
@@ -101,10 +103,13 @@ func (s *Invoices) Request(ctx context.Context, a kernel.Actor, v *Invoice) erro
 	if v == nil {
 		return kernel.Wrap(op, kernel.Invalid("invoice", kernel.Empty))
 	}
+	if v.Masked {
+		return kernel.Wrap(op, kernel.Invalidf("masked", customer.Masked, "its buyer is hidden: claim the customer first"))
+	}
 	draft := *v
 	draft.Rates = slices.Clone(v.Rates)
 	draft.ID, draft.Number, draft.InvoiceNo, draft.IssueDate, draft.RedOfID, draft.RedNoticeNo, draft.Status = 0, "", "", "", 0, "", InvoiceRequested
-	draft.Masked, draft.Version, draft.CreatedAt, draft.CreatedBy, draft.UpdatedAt, draft.UpdatedBy = false, 0, time.Time{}, "", time.Time{}, ""
+	draft.Version, draft.CreatedAt, draft.CreatedBy, draft.UpdatedAt, draft.UpdatedBy = 0, time.Time{}, "", time.Time{}, ""
 	if err := draft.check(); err != nil {
 		return kernel.Wrap(op, err)
 	}

@@ -175,6 +175,9 @@ func (s *story) resign(ctx context.Context, by *seller) error {
 	by.left = true
 	var did []string
 	for i, item := range report.Items {
+		if item.Found == 0 {
+			continue
+		}
 		ways := []string{}
 		for _, to := range slices.Sorted(maps.Keys(item.To)) {
 			ways = append(ways, fmt.Sprintf("%d to %s", item.To[to], to))

@@ -121,7 +121,7 @@ func (d *data) settle(ctx context.Context, c *crm.CRM, t int) error {
 // find reads the numbers of tenants and pools, which the database gave.
 func (d *data) find(ctx context.Context, db *sql.DB) error {
 	d.houses = make([]house, d.tenants)
-	rows, err := db.QueryContext(ctx, `SELECT n.key, n.id, p.id FROM crm_tenants n JOIN crm_pools p ON p.tenant_id = n.id ORDER BY p.is_default DESC, p.id`)
+	rows, err := db.QueryContext(ctx, `SELECT n.key, n.id, p.id FROM crm_tenants n JOIN crm_pools p ON p.tenant_id = n.id WHERE p.kind = 'customer' ORDER BY p.is_default DESC, p.id`)
 	if err != nil {
 		return err
 	}
