@@ -154,7 +154,9 @@ func testHandOver(t *testing.T, open Open) {
 		require.Zero(t, b.count("SELECT count(*) FROM crm_counters WHERE user_id = 'here' AND closed"))
 		report, err := b.HandOver.Run(t.Context(), admin, "gone", nil)
 		require.NoError(t, err)
-		require.Equal(t, crm.HandOverReport{User: "gone", Superior: "admin", Items: []kernel.Handed{{Kind: "customer"}, {Kind: "task"}, {Kind: "lead"}}}, report)
+		require.Equal(t, crm.HandOverReport{User: "gone", Superior: "admin", Items: []kernel.Handed{
+			{Kind: "customer"}, {Kind: "task"}, {Kind: "lead"}, {Kind: "opportunity"}, {Kind: "quote"}, {Kind: "contract"},
+		}}, report)
 		b.verify()
 		require.NoError(t, b.Team.Members.Activate(t.Context(), boss, "gone"))
 		for i, user := range []crm.UserID{"gone", "here"} {

@@ -123,6 +123,7 @@ var otherDocuments = []string{
 	"Contracts.Complete", "Contracts.Void", "Contracts.SetPlans", "Payments.Record", "Payments.RecordMany", "Payments.Reverse",
 	"Invoices.Issue", "Invoices.Deliver", "Invoices.Certify", "Invoices.Void", "Invoices.Red", "Invoices.Request",
 	"Receivables.Ageing", "Receivables.Risk", "Receivables.Terms", "Analysis.Funnel", "Analysis.Results",
+	"Analysis.Forecast", "Opportunities.HandOver", "Quotes.HandOver", "Contracts.HandOver",
 	"Orders.Get", "Orders.List", "Orders.History", "Orders.Spend", "Orders.Approval", "Orders.Record",
 	"Leads.Convert", "Leads.PlanConversion", "Leads.MarkInvalid", "Leads.Reopen", "Leads.FollowUp", "Leads.FollowUps", "Leads.SetTags", "Leads.Tags",
 	"Leads.Create", "Leads.CreateMany", "Leads.Get", "Leads.List", "Leads.Update",
