@@ -41,7 +41,8 @@ func NewLeads(core kernel.Service[Tx], customers *customer.Maker, deals *Opportu
 }
 
 // Create captures one lead: with an owner, who then needs a free place under the cap of leads, or without one into its home
-// pool, where it can be claimed at once. The home pool is the one that it names, else the first by priority that the owner
+// pool, where it can be claimed at once, or is given to a member by the territories if the pool says so (its AssignNew). The
+// home pool is the one that it names, else the first by priority that the owner
 // belongs to, else the tenant's default pool of leads. Id, version and times are filled in.
 //
 // Errors: invalid with the field; a conflict (reason Duplicate) on "phone", "email" or "external_id" when a living lead has

@@ -284,7 +284,7 @@ func (r *contracts) whole(ctx context.Context, n int64, rows []contractRow) ([]*
 
 // planned adds plans.
 func (r *contracts) planned(ctx context.Context, n int64, rows []contractRow) ([]*sales.Contract, error) {
-	all, err := contractHeads(rows)
+	all, err := checked(rows, (*contractRow).domain)
 	if err != nil || len(all) == 0 {
 		return nil, err
 	}
@@ -305,18 +305,6 @@ func contractsByID(all []*sales.Contract) (of map[sales.ContractID]*sales.Contra
 		of[x.ID], ids[i] = x, x.ID
 	}
 	return of, ids
-}
-
-func contractHeads(rows []contractRow) ([]*sales.Contract, error) {
-	all := make([]*sales.Contract, len(rows))
-	for i := range rows {
-		x, err := rows[i].domain()
-		if err != nil {
-			return nil, err
-		}
-		all[i] = x
-	}
-	return all, nil
 }
 
 // List see [sales.ContractRepository].
@@ -346,5 +334,14 @@ func (r *contracts) List(ctx context.Context, tenant kernel.TenantID, sc kernel.
 	if err := byID(q, "q", w).Scan(ctx); err != nil {
 		return nil, err
 	}
-	return contractHeads(rows)
+	return checked(rows, (*contractRow).domain)
+}
+
+// ofContract is a query on what hangs on a contract: it joins the contract as q, which says who may see it, and the customer
+// as t, which says whether it is masked.
+func (t *tx) ofContract(query *bun.SelectQuery, alias string, n int64) *bun.SelectQuery {
+	of := bun.Ident(alias)
+	return inPool(query).Join("CROSS JOIN ? AS q", t.table("contracts")).Join("CROSS JOIN ? AS t", t.table("customers")).
+		Where("?.tenant_id = ?", of, n).Where("q.tenant_id = ?.tenant_id AND q.id = ?.contract_id", of, of).
+		Where("t.tenant_id = ?.tenant_id AND t.id = ?.customer_id", of, of).Conn(t.conn)
 }

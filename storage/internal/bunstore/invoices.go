@@ -120,10 +120,7 @@ func (r *invoices) Update(ctx context.Context, tenant kernel.TenantID, v *sales.
 
 // alive joins the contract q of an invoice, which says who may see it, and its customer t.
 func (r *invoices) alive(rows *[]invoiceRow, n int64) *bun.SelectQuery {
-	t := (*tx)(r)
-	return inPool(r.db.NewSelect().Model(rows)).Join("CROSS JOIN ? AS q", t.table("contracts")).Join("CROSS JOIN ? AS t", t.table("customers")).
-		Where("v.tenant_id = ?", n).Where("q.tenant_id = v.tenant_id AND q.id = v.contract_id").
-		Where("t.tenant_id = v.tenant_id AND t.id = v.customer_id").Conn(r.conn)
+	return (*tx)(r).ofContract(r.db.NewSelect().Model(rows), "v", n)
 }
 
 // Get see [sales.InvoiceRepository].
@@ -156,7 +153,7 @@ func (r *invoices) Of(ctx context.Context, tenant kernel.TenantID, contract sale
 
 // whole adds the rates.
 func (r *invoices) whole(ctx context.Context, n int64, rows []invoiceRow) ([]*sales.Invoice, error) {
-	all, err := invoiceHeads(rows)
+	all, err := checked(rows, (*invoiceRow).domain)
 	if err != nil || len(all) == 0 {
 		return nil, err
 	}
@@ -171,18 +168,6 @@ func (r *invoices) whole(ctx context.Context, n int64, rows []invoiceRow) ([]*sa
 		v.Rates = append(v.Rates, sales.InvoiceRate{Rate: x.Rate.Decimal, Kind: x.Kind, Amount: x.Amount.Decimal, Net: x.Net.Decimal, Tax: x.Tax.Decimal})
 	}
 	return all, err
-}
-
-func invoiceHeads(rows []invoiceRow) ([]*sales.Invoice, error) {
-	all := make([]*sales.Invoice, len(rows))
-	for i := range rows {
-		v, err := rows[i].domain()
-		if err != nil {
-			return nil, err
-		}
-		all[i] = v
-	}
-	return all, nil
 }
 
 // NumberFree see [sales.InvoiceRepository].
@@ -218,5 +203,5 @@ func (r *invoices) List(ctx context.Context, tenant kernel.TenantID, sc kernel.S
 	if err := byID(oneOf(q, "v.status", f.Statuses), "v", w).Scan(ctx); err != nil {
 		return nil, err
 	}
-	return invoiceHeads(rows)
+	return checked(rows, (*invoiceRow).domain)
 }

@@ -98,10 +98,7 @@ func (r *payments) Insert(ctx context.Context, tenant kernel.TenantID, ps ...*sa
 
 // alive joins the contract q of a document, which says who may see it, and its customer t.
 func (r *payments) alive(rows *[]paymentRow, n int64) *bun.SelectQuery {
-	t := (*tx)(r)
-	return inPool(r.db.NewSelect().Model(rows)).Join("CROSS JOIN ? AS q", t.table("contracts")).Join("CROSS JOIN ? AS t", t.table("customers")).
-		Where("p.tenant_id = ?", n).Where("q.tenant_id = p.tenant_id AND q.id = p.contract_id").
-		Where("t.tenant_id = p.tenant_id AND t.id = p.customer_id").Conn(r.conn)
+	return (*tx)(r).ofContract(r.db.NewSelect().Model(rows), "p", n)
 }
 
 // Get see [sales.PaymentRepository].

@@ -111,3 +111,16 @@ func mapped[R, D any](rows []R, domain func(*R) D) []D {
 	}
 	return all
 }
+
+// checked is mapped of rows with columns that may not be readable: those of JSON, and rates.
+func checked[R, D any](rows []R, domain func(*R) (D, error)) ([]D, error) {
+	all := make([]D, len(rows))
+	for i := range rows {
+		x, err := domain(&rows[i])
+		if err != nil {
+			return nil, err
+		}
+		all[i] = x
+	}
+	return all, nil
+}

@@ -234,7 +234,7 @@ func (r *quotes) Get(ctx context.Context, tenant kernel.TenantID, sc kernel.Scop
 
 // whole adds their lines.
 func (r *quotes) whole(ctx context.Context, n int64, rows []quoteRow) ([]*sales.Quote, error) {
-	all, err := heads(rows)
+	all, err := checked(rows, (*quoteRow).domain)
 	if err != nil || len(all) == 0 {
 		return nil, err
 	}
@@ -250,18 +250,6 @@ func (r *quotes) whole(ctx context.Context, n int64, rows []quoteRow) ([]*sales.
 		q.Lines = append(q.Lines, lines[i].lineCols.domain())
 	}
 	return all, err
-}
-
-func heads(rows []quoteRow) ([]*sales.Quote, error) {
-	all := make([]*sales.Quote, len(rows))
-	for i := range rows {
-		q, err := rows[i].domain()
-		if err != nil {
-			return nil, err
-		}
-		all[i] = q
-	}
-	return all, nil
 }
 
 // List see [sales.QuoteRepository].
@@ -285,7 +273,7 @@ func (r *quotes) List(ctx context.Context, tenant kernel.TenantID, sc kernel.Sco
 	if err := byID(q, "q", w).Scan(ctx); err != nil {
 		return nil, err
 	}
-	return heads(rows)
+	return checked(rows, (*quoteRow).domain)
 }
 
 // Revisions see [sales.QuoteRepository].
