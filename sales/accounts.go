@@ -148,7 +148,7 @@ func saveAccounts(ctx context.Context, c *kernel.Call[Tx], accounts ...*account)
 		if event := a.x.conclude(a.was, c.Today()); event != "" {
 			a.x.Version, a.x.UpdatedAt, a.x.UpdatedBy = a.was.Version+1, c.Now, c.Actor.User
 			was, is := kernel.Diff(a.was, a.x)
-			changes = append(changes, kernel.Change{Ref: a.x.Ref(), Type: event, Before: was, After: is, Subject: a.x.subject()})
+			changes = append(changes, kernel.Change{Ref: a.x.Ref(), Type: event, Before: was, After: is, Subject: subjectOf(a.x.CustomerID)})
 		}
 		active[a.x.CustomerID] += a.x.activity() - a.was.activity()
 		xs = append(xs, a.x)
@@ -169,10 +169,6 @@ func saveAccounts(ctx context.Context, c *kernel.Call[Tx], accounts ...*account)
 		err = countActive(ctx, c, active)
 	}
 	return changes, err
-}
-
-func (x *Contract) subject() kernel.Ref {
-	return kernel.Ref{Kind: customer.Kind, ID: int64(x.CustomerID)}
 }
 
 // activity is what the contract adds to its customer's active ones.

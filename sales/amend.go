@@ -163,9 +163,9 @@ func (s *Contracts) amend(ctx context.Context, c *kernel.Call[Tx], b *book, o Ch
 		return err
 	}
 	before, after := kernel.Diff(b.was.amended("", nil), x.amended(o.Reason, x.Lines[len(b.was.Lines):]))
-	changes := []kernel.Change{{Subject: x.subject(), Ref: x.Ref(), Type: "contract.amended", Before: before, After: after}}
+	changes := []kernel.Change{{Subject: subjectOf(x.CustomerID), Ref: x.Ref(), Type: "contract.amended", Before: before, After: after}}
 	if event != "" {
-		changes = append(changes, kernel.Change{Subject: x.subject(), Ref: x.Ref(), Type: event, Before: state{b.was.Status}, After: state{x.Status}})
+		changes = append(changes, kernel.Change{Subject: subjectOf(x.CustomerID), Ref: x.Ref(), Type: event, Before: state{b.was.Status}, After: state{x.Status}})
 		if err := countActive(ctx, c, map[customer.ID]int64{x.CustomerID: x.activity() - b.was.activity()}); err != nil {
 			return err
 		}

@@ -126,7 +126,7 @@ func (s *Contracts) win(ctx context.Context, c *kernel.Call[Tx], id customer.ID)
 	if err != nil {
 		return err
 	}
-	return customer.Win(ctx, &kernel.Call[customer.Tx]{Tx: c.Tx, Actor: c.Actor, Now: c.Now, Rights: c.Rights, Scope: c.Scope}, found[0])
+	return customer.Win(ctx, asCustomers(c), found[0])
 }
 
 // winOpportunity moves an open opportunity into its pipeline's first won stage, whatever stages require: what is signed is

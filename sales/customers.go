@@ -56,6 +56,14 @@ func related(ctx context.Context, c *kernel.Call[Tx], of customer.ID, owner, had
 
 // tellCustomer writes a change as the next event of its customer.
 func tellCustomer(ctx context.Context, c *kernel.Call[Tx], id customer.ID, change kernel.Change) error {
-	change.Subject = kernel.Ref{Kind: customer.Kind, ID: int64(id)}
+	change.Subject = subjectOf(id)
 	return c.Record(ctx, change)
+}
+
+// subjectOf is the customer in whose order events of what hangs on it are told.
+func subjectOf(id customer.ID) kernel.Ref { return kernel.Ref{Kind: customer.Kind, ID: int64(id)} }
+
+// asCustomers is the call as the module of customers sees it.
+func asCustomers(c *kernel.Call[Tx]) *kernel.Call[customer.Tx] {
+	return &kernel.Call[customer.Tx]{Tx: c.Tx, Actor: c.Actor, Now: c.Now, Rights: c.Rights, Scope: c.Scope}
 }

@@ -125,7 +125,7 @@ func givenAway(kind string, from kernel.UserID, given []Held) []kernel.Change {
 	changes := make([]kernel.Change, len(given))
 	for i, x := range given {
 		changes[i] = kernel.Change{
-			Subject: kernel.Ref{Kind: customer.Kind, ID: int64(x.CustomerID)}, Ref: kernel.Ref{Kind: kind, ID: x.ID}, Type: kind + ".updated",
+			Subject: subjectOf(x.CustomerID), Ref: kernel.Ref{Kind: kind, ID: x.ID}, Type: kind + ".updated",
 			Before: map[string]any{"owner_id": from}, After: map[string]any{"owner_id": x.To},
 		}
 	}

@@ -174,7 +174,7 @@ func (b *book) insert(ctx context.Context, c *kernel.Call[Tx], v *Invoice, event
 		return err
 	}
 	b.all = append(b.all, v)
-	return b.save(ctx, c, append(others, kernel.Change{Subject: b.x.subject(), Ref: v.Ref(), Type: event, After: v})...)
+	return b.save(ctx, c, append(others, kernel.Change{Subject: subjectOf(b.x.CustomerID), Ref: v.Ref(), Type: event, After: v})...)
 }
 
 // split gives the invoice what it comes to by rate.

@@ -146,11 +146,6 @@ func (s *Leads) followUp(ctx context.Context, c *kernel.Call[Tx], x *FollowUp) e
 	return c.Record(ctx, kernel.Change{Subject: next.Ref(), Seq: next.Seq, Ref: x.Ref(), Type: "lead.followed_up", After: x})
 }
 
-// asCustomers is the call as the module of customers sees it.
-func asCustomers(c *kernel.Call[Tx]) *kernel.Call[customer.Tx] {
-	return &kernel.Call[customer.Tx]{Tx: c.Tx, Actor: c.Actor, Now: c.Now, Rights: c.Rights, Scope: c.Scope}
-}
-
 // FollowUps returns a page of what happened with a lead, newest first; masked for a person while the lead lies in a pool.
 // Those of a converted lead are the customer's interactions.
 func (s *Leads) FollowUps(ctx context.Context, a kernel.Actor, id LeadID, p kernel.Page) (kernel.List[*FollowUp], error) {

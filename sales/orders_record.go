@@ -290,8 +290,7 @@ func (r *orderReports) win(ctx context.Context) error {
 		winners = append(winners, r.customers[id])
 	}
 	slices.SortFunc(winners, func(x, y *customer.Customer) int { return cmp.Compare(x.ID, y.ID) })
-	c := r.c
-	return customer.Win(ctx, &kernel.Call[customer.Tx]{Tx: c.Tx, Actor: c.Actor, Now: c.Now, Rights: c.Rights, Scope: c.Scope}, winners...)
+	return customer.Win(ctx, asCustomers(r.c), winners...)
 }
 
 // count keeps the facts. The first and the last order are asked anew only where one of those that are known may be gone.
@@ -402,6 +401,6 @@ func diffOrders(was, is *Order) (before, after any) {
 }
 
 func about(id customer.ID, change kernel.Change) kernel.Change {
-	change.Subject = kernel.Ref{Kind: customer.Kind, ID: int64(id)}
+	change.Subject = subjectOf(id)
 	return change
 }

@@ -273,7 +273,7 @@ func (w *recording) save(ctx context.Context, c *kernel.Call[Tx]) error {
 }
 
 func (p *Payment) recorded(event string) kernel.Change {
-	return kernel.Change{Subject: (&Contract{CustomerID: p.CustomerID}).subject(), Ref: p.Ref(), Type: event, After: p}
+	return kernel.Change{Subject: subjectOf(p.CustomerID), Ref: p.Ref(), Type: event, After: p}
 }
 
 // Reverse writes the mirror of a payment that was wrong: of the same day, instalment and size, with the other sign, and a

@@ -362,7 +362,7 @@ func (s *Quotes) Expire(ctx context.Context, a kernel.Actor) (ExpireReport, erro
 		var changes []kernel.Change
 		for _, q := range over {
 			changes = append(changes, kernel.Change{
-				Subject: kernel.Ref{Kind: customer.Kind, ID: int64(q.CustomerID)}, Ref: q.Ref(), Type: "quote.expired",
+				Subject: subjectOf(q.CustomerID), Ref: q.Ref(), Type: "quote.expired",
 				Before: map[string]any{"status": QuoteSent}, After: map[string]any{"status": QuoteLapsed},
 			})
 		}
