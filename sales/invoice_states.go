@@ -115,7 +115,8 @@ func (b *book) update(ctx context.Context, c *kernel.Call[Tx], event string, was
 func (b *book) put(ctx context.Context, c *kernel.Call[Tx], event string, was, v *Invoice) (kernel.Change, error) {
 	v.Version, v.UpdatedAt, v.UpdatedBy = was.Version+1, c.Now, c.Actor.User
 	before, after := kernel.Diff(was, v)
-	return kernel.Change{Subject: subjectOf(b.x.CustomerID), Ref: v.Ref(), Type: event, Before: before, After: after}, c.Tx.Invoices().Update(ctx, c.Actor.Tenant, v)
+	change := kernel.Change{Subject: subjectOf(b.x.CustomerID), Ref: v.Ref(), Type: event, Before: before, After: after}
+	return change, c.Tx.Invoices().Update(ctx, c.Actor.Tenant, v)
 }
 
 // openInvoice finds an invoice within reach, and opens the book that it is in.
